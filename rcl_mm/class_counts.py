@@ -1,0 +1,212 @@
+"""How many training images each class has: counting, reading, grouping.
+
+Framework-free apart from numpy and MMEngine's file reader, so that losses, metrics, hooks and
+tools share one definition of "class counts" and of the many / medium / few-shot groups.
+"""
+
+import json
+from pathlib import Path
+from typing import Dict, Optional, Sequence, Union
+
+import numpy as np
+
+CountsSource = Union[str, Path, Sequence[int], np.ndarray]
+
+WAYS_TO_GIVE_COUNTS = (
+    'give class_counts=[...] (one number per class), or class_counts="path" to a JSON file or a '
+    '"path label" list file, or class_counts="auto" with '
+    "custom_hooks=[dict(type='ClassCountsHook')] so that they are read from the training set"
+)
+
+
+def count_labels(labels: Sequence[int], num_classes: Optional[int] = None) -> np.ndarray:
+    """Number of samples of each class.
+
+    Args:
+        labels (Sequence[int]): Integer labels, shape (N, ).
+        num_classes (int, optional): Number of classes C. Defaults to the largest label + 1.
+
+    Returns:
+        np.ndarray: Counts, shape (C, ), int64.
+
+    Raises:
+        ValueError: If a label is negative or not below ``num_classes``.
+        TypeError: If the labels are not integers.
+    """
+    labels = np.asarray(labels)
+    if labels.size == 0:
+        return np.zeros(num_classes or 0, dtype=np.int64)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(
+            f'labels must be integers of shape (N,), got {labels.dtype} of shape {labels.shape}; '
+            'class counts exist only for single-label data'
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or (num_classes is not None and high >= num_classes):
+        allowed = f'0..{num_classes - 1}' if num_classes is not None else '0 or more'
+        raise ValueError(
+            f'labels run from {low} to {high}, allowed is {allowed}: correct the annotation or '
+            'num_classes'
+        )
+    return np.bincount(labels, minlength=num_classes or 0).astype(np.int64)
+
+
+def check_class_counts(counts: Sequence[int], num_classes: Optional[int] = None) -> np.ndarray:
+    """Validate class counts and return them as an int64 array of shape (C, ).
+
+    Raises:
+        ValueError: If they are not C non-negative whole numbers with at least one above zero.
+    """
+    array = np.asarray(counts, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f'class_counts must have shape (C,), got shape {array.shape}')
+    if num_classes is not None and array.size != num_classes:
+        raise ValueError(
+            f'class_counts has {array.size} entries, but there are {num_classes} classes: '
+            'give one count per class'
+        )
+    if not np.isfinite(array).all() or (array < 0).any() or (array != np.floor(array)).any():
+        bad = int(np.argmax(~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))))
+        raise ValueError(
+            f'class_counts[{bad}] is {counts[bad]}, allowed are whole numbers >= 0: '
+            'give the number of training images of each class'
+        )
+    if not array.any():
+        raise ValueError('class_counts are all zero: the training set has no images')
+    return array.astype(np.int64)
+
+
+def read_class_counts(source: CountsSource, num_classes: Optional[int] = None) -> np.ndarray:
+    """Class counts from a list, a JSON file or a list file.
+
+    Args:
+        source (Sequence[int] | str | Path): The counts themselves; or the path of a JSON file that
+            holds a list, a ``{"class_counts": [...]}`` object or a ``{"0": n_0, ...}`` object; or
+            the path of an annotation list with one "relative/path label" per line.
+        num_classes (int, optional): Number of classes C to check against.
+
+    Returns:
+        np.ndarray: Counts, shape (C, ), int64.
+
+    Raises:
+        FileNotFoundError: If the path does not exist.
+        ValueError: If the contents are no class counts.
+    """
+    if not isinstance(source, (str, Path)):
+        return check_class_counts(source, num_classes)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'class_counts file "{path}" does not exist: {WAYS_TO_GIVE_COUNTS}')
+    text = path.read_text(encoding='utf-8-sig')
+    if path.suffix.lower() == '.json':
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f'class_counts file "{path}" is not valid JSON: {error}') from None
+        if isinstance(data, dict):
+            data = data.get('class_counts', data)
+        if isinstance(data, dict):
+            try:
+                data = [data[str(c)] for c in range(len(data))]
+            except KeyError as error:
+                raise ValueError(
+                    f'class_counts file "{path}" has no class {error}: its keys must be 0..C-1'
+                ) from None
+        return check_class_counts(data, num_classes)
+    labels = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        fields = line.rsplit(maxsplit=1)
+        if len(fields) != 2 or not fields[1].isdigit():
+            raise ValueError(
+                f'class_counts file "{path}", line {number}: "{line.strip()[:80]}" is not '
+                '"relative/path label"; give a list file or a .json file'
+            )
+        labels.append(int(fields[1]))
+    return check_class_counts(count_labels(labels, num_classes), num_classes)
+
+
+def dataset_labels(dataset) -> np.ndarray:
+    """Labels of all samples of a data set, through any stack of wrappers.
+
+    MMEngine's RepeatDataset, ClassBalancedDataset and ConcatDataset have no ``get_gt_labels``;
+    here their own index maps are followed, so that a repeated sample counts as often as it is
+    drawn in an epoch.
+
+    Args:
+        dataset: An MMEngine/MMPretrain data set or wrapper, or a torch ``Subset``.
+
+    Returns:
+        np.ndarray: Labels, shape (len(dataset), ), int64.
+
+    Raises:
+        TypeError: If no single integer label per sample can be found.
+    """
+    if hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    if hasattr(dataset, 'get_gt_labels'):
+        labels = np.asarray(dataset.get_gt_labels())
+    elif hasattr(dataset, 'datasets'):
+        labels = np.concatenate([dataset_labels(part) for part in dataset.datasets])
+    elif hasattr(dataset, 'repeat_indices'):
+        labels = dataset_labels(dataset.dataset)[np.asarray(dataset.repeat_indices)]
+    elif hasattr(dataset, 'indices') and hasattr(dataset, 'dataset'):
+        labels = dataset_labels(dataset.dataset)[np.asarray(dataset.indices)]
+    elif hasattr(dataset, 'dataset'):
+        inner = dataset_labels(dataset.dataset)
+        labels = np.tile(inner, max(1, len(dataset) // max(1, len(inner))))
+    elif hasattr(dataset, 'targets'):
+        labels = np.asarray(dataset.targets)
+    else:
+        raise TypeError(
+            f'{type(dataset).__name__} has neither get_gt_labels() nor an inner data set: '
+            f'{WAYS_TO_GIVE_COUNTS}'
+        )
+    if labels.size and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
+        raise TypeError(
+            f'{type(dataset).__name__} has labels of shape {labels.shape}, {labels.dtype}: class '
+            'counts exist only for single-label data'
+        )
+    return labels.astype(np.int64)
+
+
+def dataset_class_counts(dataset, num_classes: Optional[int] = None) -> np.ndarray:
+    """Class counts of a data set, see :func:`dataset_labels`.
+
+    ``num_classes`` defaults to the number of class names in ``dataset.metainfo`` if it has any.
+    """
+    if num_classes is None:
+        metainfo = getattr(dataset, 'metainfo', None) or {}
+        classes = metainfo.get('classes')
+        num_classes = len(classes) if classes else None
+    return check_class_counts(count_labels(dataset_labels(dataset), num_classes))
+
+
+def shot_groups(counts: Sequence[int], many: int = 100, few: int = 20) -> Dict[str, np.ndarray]:
+    """Class indices of the many, medium and few-shot groups.
+
+    Many-shot classes have more than ``many`` training images, few-shot ones less than ``few``,
+    medium-shot ones from ``few`` to ``many`` (Liu et al., "Large-Scale Long-Tailed Recognition in
+    an Open World", CVPR 2019).
+
+    Args:
+        counts (Sequence[int]): Training images per class, shape (C, ).
+        many (int): Upper bound of the medium group. Defaults to 100.
+        few (int): Lower bound of the medium group. Defaults to 20.
+
+    Returns:
+        dict[str, np.ndarray]: Sorted class indices under ``many``, ``medium``, ``few``; a group
+        may be empty.
+
+    Raises:
+        ValueError: If ``few`` is larger than ``many``.
+    """
+    if few > many:
+        raise ValueError(f'few={few} is above many={many}: give few <= many')
+    counts = np.asarray(counts)
+    return {
+        'many': np.flatnonzero(counts > many),
+        'medium': np.flatnonzero((counts >= few) & (counts <= many)),
+        'few': np.flatnonzero(counts < few),
+    }
