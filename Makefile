@@ -1,0 +1,44 @@
+# `make` lists the targets. Each creates or updates .venv first where it is needed;
+# PYTHON=python3.12 selects the interpreter.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test soak study ablation bench compat lint clean
+
+export PYTHON
+PY := .venv/bin/python
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Create or update .venv (only when needed)
+	@.ci/setup
+
+demo: setup ## Train RCL and cross-entropy on real digits and print the table (4 minutes)
+	@$(PY) tools/demo.py
+
+test: setup ## Run the tests
+	@$(PY) -m pytest
+
+soak: setup ## Run the slow tests too (at most 20 minutes)
+	@timeout 1200 $(PY) -m pytest -m slow --timeout 1200
+
+study: setup ## Run the benchmark study
+	@$(PY) tools/study.py
+
+ablation: setup ## Run the ablation table
+	@$(PY) tools/ablate.py
+
+bench: setup ## Measure speed and memory
+	@$(PY) tools/benchmarks/run_all.py
+
+compat: setup ## Check each mend for today's libraries
+	@$(PY) tools/compat.py
+
+lint: setup ## Check style and format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+clean: ## Remove build and test leftovers (not .venv, data or work_dirs)
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
