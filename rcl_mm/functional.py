@@ -1,0 +1,288 @@
+"""The maths of Rebalanced Contrastive Learning: pure functions on tensors.
+
+No registry, no config, no runner: usable from any PyTorch loop. Equations and notation follow
+De Alvis, Denipitiyage, Seneviratne, "Long-Tail Learning with Rebalanced Contrastive Loss",
+arXiv 2312.01753, read in the notation of BCL (Zhu et al., CVPR 2022); docs/method.md derives them.
+
+For an anchor i with label y_i, positives P(i) and keys k (the other embeddings of the batch and the
+class prototypes)::
+
+    L_i = logsumexp_{k != i} ( s_ik + gamma log n_{y_k} - log|B_{y_k} \\ {i}| )
+          - gamma log n_{y_i} - mean_{p in P(i)} s_ip,          s_ik = feature_scale^2 u_i.u_k / tau
+"""
+
+from typing import Optional, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rcl_mm.balanced_contrast import BalancedContrast, plan_rows
+from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
+from rcl_mm.distributed import gather_embeddings
+
+__all__ = ['balanced_softmax_loss', 'log_class_prior', 'rebalanced_contrastive_loss']
+
+REDUCTIONS = ('mean', 'sum', 'none')
+
+
+def rebalanced_contrastive_loss(
+    embeddings: Tensor,
+    labels: Tensor,
+    prototypes: Optional[Tensor] = None,
+    class_counts: Optional[Tensor] = None,
+    *,
+    temperature: float = 0.1,
+    feature_scale: float = 1.0,
+    prior_power: float = 1.0,
+    class_averaging: bool = True,
+    gather: bool = False,
+    reduction: str = 'mean',
+    chunk_size: Optional[int] = None,
+) -> Tensor:
+    """Rebalanced supervised contrastive loss (METHOD "The loss of anchor i"; arXiv 2312.01753).
+
+    The switches give the published relatives: ``prior_power=0`` is BCL; without prototypes and
+    ``class_averaging=False`` it is SupCon's L_out (Khosla et al., 2020).
+
+    Args:
+        embeddings (Tensor): Unit-norm embeddings of all contrastive views of the batch, shape
+            (M, D). Computed in float32 (float64 stays), also under autocast.
+        labels (Tensor): Class of each embedding, shape (M, ), int64.
+        prototypes (Tensor, optional): Unit-norm class prototypes, shape (C, D): one more positive
+            for each anchor, one more key of each class. Defaults to None.
+        class_counts (Tensor, optional): Training images per class, shape (C, ). None is allowed
+            with ``prior_power=0`` only. Defaults to None.
+        temperature (float): tau > 0. Defaults to 0.1.
+        feature_scale (float): s > 0; embeddings and prototypes are multiplied by it, which with
+            unit-norm embeddings is the temperature tau / s^2. Defaults to 1.0.
+        prior_power (float): gamma >= 0, the strength of the class-frequency balancing.
+            Defaults to 1.0.
+        class_averaging (bool): Average the denominator's terms within each class, so that
+            every class weighs the same however often it is in the batch. Defaults to True.
+        gather (bool): Use the embeddings of all ranks as keys, with gradients, when a
+            process group is up. The mean is then scaled so that DDP's averaged gradient is the
+            gradient of the mean over the global batch. Defaults to False.
+        reduction (str): 'mean' (over anchors with a positive), 'sum' or 'none'.
+            Defaults to 'mean'.
+        chunk_size (int, optional): Anchors per chunk. Below M, the similarity matrix is computed
+            again chunk by chunk in the backward pass instead of being kept. None keeps it up to
+            64 MiB and chunks above. Defaults to None.
+
+    Returns:
+        Tensor: Scalar, or shape (M, ) with ``reduction='none'``. An anchor without a positive
+        counts zero and is left out of the mean; without any the loss is 0 with a gradient of 0.
+
+    Raises:
+        ValueError: For shapes or settings that do not fit, and for labels out of range or with a
+            class count of zero. The values of labels are looked at on the CPU only: on an
+            accelerator that would make it wait (``ClassCountsHook`` checks them before training).
+
+    Example:
+        >>> u = F.normalize(torch.randn(8, 16), dim=1)
+        >>> prototypes = F.normalize(torch.randn(4, 16), dim=1)
+        >>> labels = torch.arange(4).repeat(2)
+        >>> loss = rebalanced_contrastive_loss(u, labels, prototypes, torch.tensor([90, 30, 9, 3]))
+    """
+    _check_contrastive(
+        embeddings, labels, prototypes, class_counts, temperature, feature_scale, prior_power
+    )
+    if reduction not in REDUCTIONS:
+        raise ValueError(f'reduction="{reduction}" is unknown, allowed are {REDUCTIONS}')
+    with torch.autocast(embeddings.device.type, enabled=False):
+        keys = _at_least_float32(embeddings)
+        prototypes = None if prototypes is None else prototypes.to(keys.dtype)
+        log_prior = None
+        if class_counts is not None and prior_power != 0:
+            log_prior = prior_power * log_class_prior(class_counts, keys)
+        anchor_count, offset, key_labels, ranks = len(keys), 0, labels, 1
+        if gather:
+            keys, key_labels, offset, ranks = gather_embeddings(keys, labels)
+
+        # How many keys of its class each key has beside itself, prototype included.
+        class_size = _occurrences(key_labels) + (prototypes is not None)
+        key_positives = class_size - 1
+        positives = key_positives[offset : offset + anchor_count]
+        key_bias, prototype_bias, own_bias = _denominator_biases(
+            key_labels, labels, class_size, positives, prototypes, log_prior, class_averaging, keys
+        )
+        columns = len(keys) + (0 if prototypes is None else len(prototypes))
+        rows, keep = plan_rows(anchor_count, columns, keys.element_size(), chunk_size)
+        loss = BalancedContrast.apply(
+            keys,
+            prototypes,
+            key_labels,
+            key_bias,
+            prototype_bias,
+            own_bias,
+            positives.to(keys.dtype),
+            (offset, anchor_count, feature_scale**2 / temperature, rows, keep),
+        )
+        if log_prior is not None:
+            loss = loss - log_prior[labels]
+        has_positive = positives > 0
+        loss = torch.where(has_positive, loss, loss.new_zeros(()))
+        if reduction == 'none':
+            return loss
+        if reduction == 'sum':
+            return loss.sum()
+        # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
+        return loss.sum() * ranks / (key_positives > 0).sum().clamp(min=1)
+
+
+def balanced_softmax_loss(
+    scores: Tensor,
+    target: Tensor,
+    class_counts: Union[Tensor, None],
+    reduction: str = 'mean',
+    *,
+    prior_power: float = 1.0,
+) -> Tensor:
+    """Balanced softmax cross-entropy CE(l + log n, y) (Ren et al., NeurIPS 2020).
+
+    The same adjustment as Menon et al., "Long-tail learning via logit adjustment", ICLR 2021.
+    For training only: inference uses the scores as they are.
+
+    Args:
+        scores (Tensor): Class scores l, shape (N, C). Computed in float32 or float64.
+        target (Tensor): Labels, shape (N, ) int64, or class probabilities, shape (N, C).
+        class_counts (Tensor | None): Training images per class, shape (C, ). None is allowed
+            with ``prior_power=0`` only, which is plain cross-entropy.
+        reduction (str): 'mean', 'sum' or 'none'. Defaults to 'mean'.
+        prior_power (float): Strength of the adjustment. Defaults to 1.0.
+
+    Returns:
+        Tensor: Scalar, or shape (N, ) with ``reduction='none'``.
+
+    Raises:
+        ValueError: For shapes that do not fit, and, on the CPU, for labels out of range or with a
+            class count of zero.
+    """
+    if scores.ndim != 2:
+        raise ValueError(f'scores must have shape (N, C), got {tuple(scores.shape)}')
+    soft = target.is_floating_point()
+    if target.shape != (scores.shape if soft else scores.shape[:1]):
+        raise ValueError(
+            f'target has shape {tuple(target.shape)} and type {target.dtype}: with scores of shape '
+            f'{tuple(scores.shape)} give (N,) integer labels or (N, C) probabilities'
+        )
+    if reduction not in REDUCTIONS:
+        raise ValueError(f'reduction="{reduction}" is unknown, allowed are {REDUCTIONS}')
+    _check_counts(class_counts, scores.shape[1], prior_power, 'scores')
+    if not soft:
+        _check_label_values(target, scores.shape[1], class_counts if prior_power else None)
+    with torch.autocast(scores.device.type, enabled=False):
+        scores = _at_least_float32(scores)
+        if class_counts is not None and prior_power != 0:
+            scores = scores + prior_power * log_class_prior(class_counts, scores)
+        if not soft:
+            return F.cross_entropy(scores, target, reduction=reduction)
+        # A class of no training image has log-probability -inf; with target 0 it adds nothing.
+        terms = target.to(scores.dtype) * F.log_softmax(scores, dim=1).masked_fill(target == 0, 0)
+        loss = -terms.sum(dim=1)
+        return {'mean': loss.mean, 'sum': loss.sum, 'none': lambda: loss}[reduction]()
+
+
+def log_class_prior(class_counts: Tensor, like: Tensor) -> Tensor:
+    """Log share of each class in the training set, shape (C, ); -inf for a class of no image.
+
+    Shares instead of counts: the losses do not change (METHOD: they are invariant to a common
+    factor), and the logarithms stay small.
+    """
+    counts = torch.as_tensor(class_counts).to(like.device, torch.float64)
+    return (counts.log() - counts.sum().log()).to(like.dtype)
+
+
+def _denominator_biases(
+    key_labels, labels, class_size, positives, prototypes, log_prior, class_averaging, like
+):
+    """What is added to the similarities of each key, each prototype, and the anchor's own class.
+
+    gamma log n_{y_k} - log|B_{y_k}| for every key, and log|B| - log|B \\ {i}| on top for keys of
+    the anchor's class: one number per anchor, so that no (M, K) table is needed.
+    """
+    key_bias = like.new_zeros(len(key_labels))
+    prototype_bias = None if prototypes is None else like.new_zeros(len(prototypes))
+    own_bias = like.new_zeros(len(labels))
+    if log_prior is not None:
+        key_bias = key_bias + log_prior[key_labels]
+        if prototypes is not None:
+            prototype_bias = prototype_bias + log_prior
+    if class_averaging:
+        log_size = class_size.to(like.dtype).log()
+        key_bias = key_bias - log_size
+        own_bias = (positives + 1).to(like.dtype).log() - positives.clamp(min=1).to(
+            like.dtype
+        ).log()
+        if prototypes is not None:
+            # A class without an embedding in the batch has its prototype alone: log 1 = 0.
+            log_sizes = torch.zeros_like(prototype_bias).scatter(0, key_labels, log_size)
+            prototype_bias = prototype_bias - log_sizes
+    return key_bias, prototype_bias, own_bias
+
+
+def _occurrences(labels: Tensor) -> Tensor:
+    """How often each label occurs in ``labels``, shape (M, ); no table of C entries, no wait."""
+    ordered = labels.sort().values
+    return torch.searchsorted(ordered, labels, right=True) - torch.searchsorted(ordered, labels)
+
+
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _check_contrastive(embeddings, labels, prototypes, class_counts, temperature, scale, power):
+    if embeddings.ndim != 2:
+        raise ValueError(f'embeddings must have shape (M, D), got {tuple(embeddings.shape)}')
+    if labels.is_floating_point() or labels.shape != embeddings.shape[:1]:
+        raise ValueError(
+            f'labels must be integers of shape ({len(embeddings)},), got {labels.dtype} of shape '
+            f'{tuple(labels.shape)}: the contrastive loss has no soft labels (no mixup or cutmix)'
+        )
+    if prototypes is not None and prototypes.shape[1:] != embeddings.shape[1:]:
+        raise ValueError(
+            f'prototypes must have shape (C, {embeddings.shape[1]}), got {tuple(prototypes.shape)}'
+        )
+    if not temperature > 0 or not scale > 0:
+        raise ValueError(
+            f'temperature={temperature} and feature_scale={scale} must both be above 0'
+        )
+    num_classes = None if prototypes is None else len(prototypes)
+    _check_counts(class_counts, num_classes, power, 'prototypes')
+    if num_classes is None and class_counts is not None:
+        num_classes = len(class_counts)
+    _check_label_values(labels, num_classes, class_counts if power else None)
+
+
+def _check_counts(class_counts, num_classes, prior_power, other):
+    if prior_power < 0:
+        raise ValueError(f'prior_power={prior_power} must be 0 or more')
+    if class_counts is None:
+        if prior_power != 0:
+            raise ValueError(
+                f'class_counts are unknown, but prior_power={prior_power} needs them: '
+                f'{WAYS_TO_GIVE_COUNTS}'
+            )
+    elif num_classes is not None and len(class_counts) != num_classes:
+        raise ValueError(
+            f'class_counts has {len(class_counts)} entries, but the {other} have {num_classes} '
+            'classes: give one count per class'
+        )
+
+
+def _check_label_values(labels, num_classes, class_counts):
+    """Range of labels, and no zero count for a class that appears; only where it costs no wait."""
+    if torch.compiler.is_compiling() or labels.device.type != 'cpu' or labels.numel() == 0:
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or (num_classes is not None and high >= num_classes):
+        allowed = 'at least 0' if num_classes is None else f'0..{num_classes - 1}'
+        raise ValueError(f'labels run from {low} to {high}, allowed is {allowed}')
+    if class_counts is not None and class_counts.device.type == 'cpu':
+        absent = class_counts[labels] <= 0
+        if absent.any():
+            label = int(labels[absent][0])
+            raise ValueError(
+                f'class {label} is in the batch, but class_counts[{label}] is '
+                f'{class_counts[label].item():g}: counts must come from the training set in use'
+            )
