@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak study ablation bench compat lint clean
+.PHONY: help setup venv browser demo test soak study ablation bench compat lint clean
 
 export PYTHON
 PY := .venv/bin/python
@@ -11,10 +11,15 @@ PY := .venv/bin/python
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Create or update .venv (only when needed)
+setup: venv browser ## Create or update .venv, and see to a browser (only when needed)
+
+venv:
 	@.ci/setup
 
-demo: setup ## Train RCL and cross-entropy on real digits and print the table (4 minutes)
+browser:
+	@.ci/browser
+
+demo: venv ## Train RCL and cross-entropy on real digits and print the table (4 minutes)
 	@$(PY) tools/demo.py
 
 test: setup ## Run the tests
@@ -23,19 +28,19 @@ test: setup ## Run the tests
 soak: setup ## Run the slow tests too (at most 20 minutes)
 	@timeout 1200 $(PY) -m pytest -m slow --timeout 1200
 
-study: setup ## Run the benchmark study
+study: venv ## Run the benchmark study
 	@$(PY) tools/study.py
 
-ablation: setup ## Run the ablation table
+ablation: venv ## Run the ablation table
 	@$(PY) tools/ablate.py
 
-bench: setup ## Measure speed and memory
+bench: venv ## Measure speed and memory
 	@$(PY) tools/benchmarks/run_all.py
 
-compat: setup ## Check each mend for today's libraries
+compat: venv ## Check each mend for today's libraries
 	@$(PY) tools/compat.py
 
-lint: setup ## Check style and format
+lint: venv ## Check style and format
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 
