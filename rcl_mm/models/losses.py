@@ -1,0 +1,279 @@
+"""Losses for long-tailed recognition, with the signature of MMPretrain's classification losses."""
+
+from typing import Optional, Tuple, Union
+
+import torch
+from mmengine.logging import print_log
+from mmengine.registry import MODELS
+from mmpretrain.models.losses.utils import weight_reduce_loss
+from torch import Tensor
+
+from rcl_mm.class_counts import CountsSource
+from rcl_mm.functional import balanced_softmax_loss, rebalanced_contrastive_loss
+from rcl_mm.models.counts_buffer import ClassCountsModule
+
+
+class _ClassificationLoss(ClassCountsModule):
+    """Balanced softmax on class scores, behind the calling conventions of the MM libraries."""
+
+    def __init__(
+        self,
+        class_counts: Union[str, CountsSource] = 'auto',
+        num_classes: Optional[int] = None,
+        prior_power: float = 1.0,
+        reduction: str = 'mean',
+        loss_weight: float = 1.0,
+        ignore_index: Optional[int] = None,
+        loss_name: str = 'loss_cls',
+    ) -> None:
+        super().__init__(class_counts, num_classes)
+        if reduction not in ('mean', 'sum', 'none'):
+            raise ValueError(f'reduction="{reduction}" is unknown, allowed: mean, sum, none')
+        self.cls_prior_power = prior_power
+        self.reduction = reduction
+        self.loss_weight = loss_weight
+        self.ignore_index = ignore_index
+        self._loss_name = loss_name
+
+    @property
+    def loss_name(self) -> str:
+        """Key of the loss in a segmentation head's log (MMSegmentation's convention)."""
+        return self._loss_name
+
+    def classification(
+        self,
+        cls_score: Tensor,
+        target: Tensor,
+        weight: Optional[Tensor] = None,
+        avg_factor: Optional[float] = None,
+        reduction: str = 'mean',
+        ignore_index: Optional[int] = None,
+    ) -> Tensor:
+        """Balanced softmax cross-entropy, unweighted by ``loss_weight``.
+
+        Args:
+            cls_score (Tensor): Class scores, shape (N, C) or (N, C, d1, d2, ...).
+            target (Tensor): Labels (N, ) or (N, d1, ...), or probabilities (N, C).
+            weight (Tensor, optional): Weight of each target. Defaults to None.
+            avg_factor (float, optional): What the sum is divided by with 'mean'.
+            reduction (str): 'mean', 'sum' or 'none'. Defaults to 'mean'.
+            ignore_index (int, optional): Label of targets without loss.
+        """
+        shape = target.shape
+        if cls_score.ndim > 2:
+            cls_score = cls_score.movedim(1, -1).flatten(0, -2)
+            target = target.flatten()
+            weight = None if weight is None else weight.flatten()
+        if ignore_index is not None and not target.is_floating_point():
+            counted = target != ignore_index
+            target = torch.where(counted, target, self._any_trained_class(target))
+            weight = counted.to(cls_score.dtype) * (1.0 if weight is None else weight)
+            if avg_factor is None and reduction == 'mean':
+                avg_factor = counted.sum().clamp(min=1)
+        counts = self.known_class_counts() if self.cls_prior_power else None
+        loss = balanced_softmax_loss(
+            cls_score, target, counts, reduction='none', prior_power=self.cls_prior_power
+        )
+        if weight is not None:
+            weight = weight.to(loss.dtype)
+        loss = weight_reduce_loss(loss, weight, reduction, avg_factor)
+        return loss.view(shape) if reduction == 'none' and loss.numel() == shape.numel() else loss
+
+    def _any_trained_class(self, target: Tensor) -> Tensor:
+        """A stand-in label for ignored targets that has a finite prior; its loss has weight 0."""
+        counts = self.known_class_counts() if self.cls_prior_power else None
+        return target.new_zeros(()) if counts is None else counts.argmax().to(target)
+
+    def _settings(self, reduction_override, ignore_index) -> Tuple[str, Optional[int]]:
+        if reduction_override not in (None, 'mean', 'sum', 'none'):
+            raise ValueError(
+                f'reduction_override="{reduction_override}" is unknown, allowed: mean, sum, none'
+            )
+        index = self.ignore_index if ignore_index is None else ignore_index
+        return reduction_override or self.reduction, index
+
+
+@MODELS.register_module()
+class BalancedSoftmaxLoss(_ClassificationLoss):
+    """Balanced softmax cross-entropy CE(l + log n, y) (Ren et al., NeurIPS 2020).
+
+    Args:
+        class_counts (Sequence[int] | str): Training images per class, the path of a JSON or list
+            file, or 'auto' (read by :class:`ClassCountsHook`). Defaults to 'auto'.
+        num_classes (int, optional): Number of classes C. Defaults to None.
+        prior_power (float): Strength of the adjustment; 0 is cross-entropy. Defaults to 1.0.
+        reduction (str): 'mean', 'sum' or 'none'. Defaults to 'mean'.
+        loss_weight (float): Weight of the loss. Defaults to 1.0.
+        ignore_index (int, optional): Label of targets without loss. Defaults to None.
+        loss_name (str): Key in a segmentation head's log. Defaults to 'loss_cls'.
+    """
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        target: Tensor,
+        weight: Optional[Tensor] = None,
+        avg_factor: Optional[float] = None,
+        reduction_override: Optional[str] = None,
+        ignore_index: Optional[int] = None,
+        **kwargs,
+    ) -> Tensor:
+        """Loss of class scores, see :meth:`classification` for the shapes."""
+        reduction, index = self._settings(reduction_override, ignore_index)
+        return self.loss_weight * self.classification(
+            cls_score, target, weight, avg_factor, reduction, index
+        )
+
+
+@MODELS.register_module()
+class RCLLoss(_ClassificationLoss):
+    """Rebalanced Contrastive Learning: balanced softmax and rebalanced contrastive loss.
+
+    arXiv 2312.01753; the whole objective of METHOD: ``cls_weight * L_cls + con_weight * L_con``.
+    With class scores alone (any head with a single-label loss) it is the classification part, and
+    says so once in the log; :class:`RCLHead` gives it embeddings and prototypes too.
+
+    Args:
+        class_counts (Sequence[int] | str): Training images per class, the path of a JSON or list
+            file, or 'auto' (read by :class:`ClassCountsHook`). Defaults to 'auto'.
+        num_classes (int, optional): Number of classes C. Defaults to None.
+        temperature (float): Temperature tau of the contrastive softmax. Defaults to 0.1.
+        feature_scale (float): Scale s of embeddings and prototypes. Defaults to 1.0.
+        prior_power (float): gamma, strength of the balancing by class frequency in the
+            contrastive softmax; 0 is BCL. Defaults to 1.0.
+        class_averaging (bool): BCL's averaging within classes. Defaults to True.
+        cls_weight (float): alpha, weight of the classification part. Defaults to 1.0.
+        con_weight (float): beta, weight of the contrastive part. Defaults to 1.0.
+        cls_prior_power (float): Strength of the classifier's adjustment; 0 is plain cross-entropy.
+            Defaults to 1.0.
+        gather (bool): Contrast against the embeddings of all ranks, with gradients, in
+            distributed training. Defaults to True.
+        chunk_size (int, optional): Anchors per chunk of the contrastive loss, see
+            :func:`rcl_mm.functional.rebalanced_contrastive_loss`. Defaults to None.
+        reduction (str): 'mean', 'sum' or 'none' over samples. Defaults to 'mean'.
+        loss_weight (float): Weight of the whole loss. Defaults to 1.0.
+        ignore_index (int, optional): Label of targets without loss. Defaults to None.
+        loss_name (str): Key in a segmentation head's log. Defaults to 'loss_rcl'.
+    """
+
+    def __init__(
+        self,
+        class_counts: Union[str, CountsSource] = 'auto',
+        num_classes: Optional[int] = None,
+        temperature: float = 0.1,
+        feature_scale: float = 1.0,
+        prior_power: float = 1.0,
+        class_averaging: bool = True,
+        cls_weight: float = 1.0,
+        con_weight: float = 1.0,
+        cls_prior_power: float = 1.0,
+        gather: bool = True,
+        chunk_size: Optional[int] = None,
+        reduction: str = 'mean',
+        loss_weight: float = 1.0,
+        ignore_index: Optional[int] = None,
+        loss_name: str = 'loss_rcl',
+    ) -> None:
+        super().__init__(
+            class_counts,
+            num_classes,
+            cls_prior_power,
+            reduction,
+            loss_weight,
+            ignore_index,
+            loss_name,
+        )
+        if not (temperature > 0 and feature_scale > 0 and prior_power >= 0):
+            raise ValueError(
+                f'temperature={temperature}, feature_scale={feature_scale} must be above 0 and '
+                f'prior_power={prior_power} 0 or more'
+            )
+        if cls_weight < 0 or con_weight < 0:
+            raise ValueError(
+                f'cls_weight={cls_weight} and con_weight={con_weight} must be 0 or more'
+            )
+        self.temperature = temperature
+        self.feature_scale = feature_scale
+        self.prior_power = prior_power
+        self.class_averaging = class_averaging
+        self.cls_weight = cls_weight
+        self.con_weight = con_weight
+        self.gather = gather
+        self.chunk_size = chunk_size
+        self._said_what_is_missing = False
+
+    def forward(
+        self,
+        cls_score: Optional[Tensor],
+        target: Tensor,
+        weight: Optional[Tensor] = None,
+        avg_factor: Optional[float] = None,
+        reduction_override: Optional[str] = None,
+        ignore_index: Optional[int] = None,
+        embeddings: Optional[Tensor] = None,
+        labels: Optional[Tensor] = None,
+        prototypes: Optional[Tensor] = None,
+        **kwargs,
+    ) -> Tensor:
+        """The weighted sum of both parts, or of those whose inputs are given.
+
+        Args:
+            cls_score (Tensor | None): Class scores, shape (N, C) or (N, C, d1, ...).
+            target (Tensor): Labels (N, ) or (N, d1, ...), or probabilities (N, C).
+            weight (Tensor, optional): Weight of each target in the classification part.
+            avg_factor (float, optional): Divisor of the classification part.
+            reduction_override (str, optional): 'mean', 'sum' or 'none' instead of ``reduction``.
+            ignore_index (int, optional): Label of targets without loss.
+            embeddings (Tensor, optional): Unit-norm embeddings of all contrastive views, (M, D).
+            labels (Tensor, optional): Their labels, shape (M, ). Defaults to ``target`` repeated.
+            prototypes (Tensor, optional): Unit-norm prototypes, shape (C, D).
+
+        Raises:
+            ValueError: For unknown class counts, shapes that do not fit, or M no multiple of N.
+        """
+        reduction, index = self._settings(reduction_override, ignore_index)
+        total = 0.0
+        if cls_score is not None and (self.cls_weight or embeddings is None):
+            total = self.cls_weight * self.classification(
+                cls_score, target, weight, avg_factor, reduction, index
+            )
+        if embeddings is not None:
+            if reduction == 'none':
+                raise ValueError(
+                    'reduction="none" is not defined for scores and embeddings at once'
+                )
+            if labels is None:
+                if target.is_floating_point() or len(embeddings) % len(target):
+                    raise ValueError(
+                        f'{len(embeddings)} embeddings for {len(target)} targets '
+                        f'({target.dtype}): give labels of shape ({len(embeddings)},)'
+                    )
+                labels = target.repeat(len(embeddings) // len(target))
+            total = total + self.con_weight * self.contrastive(embeddings, labels, prototypes)
+        elif not self._said_what_is_missing:
+            self._said_what_is_missing = True
+            if self.con_weight:
+                print_log(
+                    'RCLLoss got class scores only, so it is the balanced softmax part of RCL. For '
+                    "the contrastive part use head=dict(type='RCLHead', ...) with two or three "
+                    'views per image.',
+                    logger='current',
+                )
+        return self.loss_weight * total
+
+    def contrastive(
+        self, embeddings: Tensor, labels: Tensor, prototypes: Optional[Tensor] = None
+    ) -> Tensor:
+        """Rebalanced contrastive loss, a scalar without ``con_weight`` and ``loss_weight``."""
+        return rebalanced_contrastive_loss(
+            embeddings,
+            labels,
+            prototypes,
+            self.known_class_counts() if self.prior_power else None,
+            temperature=self.temperature,
+            feature_scale=self.feature_scale,
+            prior_power=self.prior_power,
+            class_averaging=self.class_averaging,
+            gather=self.gather,
+            chunk_size=self.chunk_size,
+        )

@@ -1,0 +1,104 @@
+"""Several views of each image to one batch."""
+
+from typing import List, Optional, Sequence, Union
+
+import torch
+from mmengine.registry import MODELS
+from mmpretrain.models.utils import ClsDataPreprocessor
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class MultiViewDataPreprocessor(ClsDataPreprocessor):
+    """MMPretrain's preprocessor for batches with V views of each image.
+
+    The views are stacked view-major, so that backbone and neck see one plain batch::
+
+        V tensors (N, 3, H, W)  ->  [ view 0: N rows | view 1: N rows | ... ]  (V*N, 3, H, W)
+        N data samples          ->  N data samples
+
+    Views come from the pipeline (``ReproducibleMultiView`` or MMPretrain's ``MultiView``) with
+    either collate function, or are made here, on the device, by ``view_augments`` from one image
+    tensor. Batches with one view, as in testing, go through as in MMPretrain.
+
+    Args:
+        view_augments (Sequence[dict], optional): One module for each view, each called as
+            ``module(images, draws, view)`` on (N, 3, H, W) images of 0..255 in training, with the
+            samples' draws (N, ) int64 or None. Defaults to None.
+        repeat_samples (bool): Repeat the data samples for each view, so that a stock head trains on
+            all views as on separate images. Not for :class:`RCLHead`. Defaults to False.
+        channels_last (bool): Give the model channels-last memory, which convolutions
+            under mixed precision prefer. Defaults to False.
+        **kwargs: Arguments of :class:`mmpretrain.models.ClsDataPreprocessor` (mean, std, to_rgb,
+            pad_size_divisor, ...), without batch augmentations.
+
+    Raises:
+        ValueError: For ``batch_augments``, or views of different sizes.
+    """
+
+    def __init__(
+        self,
+        *args,
+        view_augments: Optional[Sequence[Union[dict, nn.Module]]] = None,
+        repeat_samples: bool = False,
+        channels_last: bool = False,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if self.batch_augments is not None:
+            raise ValueError(
+                'MultiViewDataPreprocessor got batch_augments: mixup and cutmix make soft labels, '
+                'which a contrastive loss cannot use; take them out'
+            )
+        self.repeat_samples = repeat_samples
+        self.channels_last = channels_last
+        self.view_augments = None
+        if view_augments is not None:
+            self.view_augments = nn.ModuleList(
+                augment if isinstance(augment, nn.Module) else MODELS.build(augment)
+                for augment in view_augments
+            )
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Collated data to ``inputs`` (V*N, 3, H, W) and ``data_samples``."""
+        inputs, samples = data['inputs'], data.get('data_samples')
+        if self.view_augments is not None and training:
+            views = self._augment(self.cast_data(self._one_tensor(inputs)), samples)
+        elif self._has_views(inputs):
+            views = [self._one_tensor(view) for view in self.cast_data(inputs)]
+        else:
+            views = None
+        rows = 1
+        if views is not None:
+            if len({view.shape for view in views}) != 1:
+                raise ValueError(
+                    f'the views have shapes {[tuple(view.shape) for view in views]}: give all '
+                    'views the same size and number'
+                )
+            inputs, rows = torch.cat(views), len(views)
+        result = super().forward({'inputs': inputs, 'data_samples': samples}, training)
+        if self.channels_last:
+            result['inputs'] = result['inputs'].contiguous(memory_format=torch.channels_last)
+        if self.repeat_samples and training and result['data_samples'] is not None:
+            result['data_samples'] = list(result['data_samples']) * rows
+        return result
+
+    @staticmethod
+    def _has_views(inputs) -> bool:
+        """Views are a list of batches: tensors (N, 3, H, W), or lists of N images (3, H, W)."""
+        if isinstance(inputs, Tensor):
+            return False
+        first = inputs[0]
+        return not isinstance(first, Tensor) or first.ndim == 4
+
+    @staticmethod
+    def _one_tensor(images) -> Tensor:
+        return images if isinstance(images, Tensor) else torch.stack(list(images))
+
+    def _augment(self, images: Tensor, samples) -> List[Tensor]:
+        draws = [getattr(sample.get('sample_idx'), 'draw', None) for sample in samples or []]
+        known = None
+        if draws and all(draw is not None for draw in draws):
+            # Draws are unsigned 64-bit numbers; torch keeps the same bits as signed ones.
+            known = torch.tensor([d - (1 << 64) if d >> 63 else d for d in draws])
+        return [augment(images, known, view) for view, augment in enumerate(self.view_augments)]
