@@ -6,8 +6,10 @@ from .augmentations import (
     TimmRandAugment,
     TorchvisionAutoAugment,
 )
+from .benchmarks import ImageNetLT, INaturalist2018, PlacesLT
 from .digits import DigitsLT
 from .draws import DrawIndex, sample_draws, uniforms
+from .image_lists import read_image_list, scan_image_list
 from .long_tailed import LongTailedDataset, long_tailed_counts, select_long_tailed
 from .samplers import ReproducibleSampler
 from .transforms import ReproducibleMultiView, ReproducibleView
@@ -15,7 +17,10 @@ from .transforms import ReproducibleMultiView, ReproducibleView
 __all__ = [
     'DigitsLT',
     'DrawIndex',
+    'INaturalist2018',
+    'ImageNetLT',
     'LongTailedDataset',
+    'PlacesLT',
     'RandomColorJitter',
     'RandomCutout',
     'ReproducibleMultiView',
@@ -24,7 +29,9 @@ __all__ = [
     'TimmRandAugment',
     'TorchvisionAutoAugment',
     'long_tailed_counts',
+    'read_image_list',
     'sample_draws',
+    'scan_image_list',
     'select_long_tailed',
     'uniforms',
 ]

@@ -9,7 +9,8 @@ from mmengine.registry import DATASETS
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 
 from ..class_counts import count_labels, dataset_labels
-from .draws import draw_of, keep_draw, uniforms
+from .draws import keep_draw
+from .refetch import prepare_or_another
 
 IMBALANCE_TYPES = ('exp', 'step')
 
@@ -225,25 +226,16 @@ class LongTailedDataset:
     def __getitem__(self, idx: int) -> Any:
         """A sample after the inner pipeline.
 
-        Where that gives None (MMEngine: "take another") another sample of the subset is taken,
-        never one of the inner set that was not selected; the choice follows from the draw.
+        Where that gives None, another sample is taken: one of the subset, never one of the inner
+        set that was not selected. See :func:`prepare_or_another`.
         """
-        data = self.prepare_data(idx)
-        if data is not None:
-            return data
-        if getattr(self.dataset, 'test_mode', False):
-            raise RuntimeError(f'the pipeline gave None for image {idx} in test mode')
-        for attempt in range(getattr(self.dataset, 'max_refetch', 1000)):
-            if draw_of(idx) is None:
-                other = np.random.randint(len(self))
-            else:
-                # View -1: the numbers of no image's view.
-                share = uniforms(idx.draw, view=-1, n=attempt + 1)[0, attempt]
-                other = keep_draw(idx, share * len(self))
-            data = self.prepare_data(other)
-            if data is not None:
-                return data
-        raise RuntimeError('no usable image was found: check the image paths and the pipeline')
+        return prepare_or_another(
+            self.prepare_data,
+            idx,
+            len(self),
+            getattr(self.dataset, 'test_mode', False),
+            getattr(self.dataset, 'max_refetch', 1000),
+        )
 
     def __len__(self) -> int:
         self.full_init()
