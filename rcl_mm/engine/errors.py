@@ -1,0 +1,109 @@
+"""How the command-line tools report errors: one line for what a user can mend, else a traceback."""
+
+import logging
+import os
+import os.path as osp
+import re
+import sys
+import traceback
+from typing import Any, Callable, Iterator, Optional
+
+import torch.distributed
+from mmengine.logging import MMLogger
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+PACKAGE_FOLDER = osp.dirname(osp.dirname(osp.abspath(__file__)))
+# Errors whose message says what is wrong with an input, whoever raises them: files that are not
+# there or not readable, and names that no registry knows.
+INPUT_ERRORS = (OSError, ImportError, SyntaxError)
+
+
+class UsageError(ValueError):
+    """A tool was called in a way that can not work: reported in one line, exit code 2."""
+
+
+def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
+    """Run a tool and turn errors that a user can mend into one line on standard error.
+
+    The traceback of every error goes to the log file of the run, if it has one already. An error
+    that is no user's mistake as far as can be told keeps its traceback on the screen, too.
+
+    Args:
+        run: The work.
+        debug (bool): Whether to show all tracebacks. ``RCL_MM_TRACEBACK=1`` does the same.
+
+    Returns:
+        int: 0; 1 after an error in an input; 2 after a wrong call.
+    """
+    debug = debug or os.environ.get('RCL_MM_TRACEBACK', '') not in ('', '0')
+    try:
+        run()
+        return 0
+    except Exception as error:
+        log_file = _write_traceback_to_log(error)
+        if debug or not is_users_to_mend(error):
+            raise
+        where = f' (traceback: {log_file}, or RCL_MM_TRACEBACK=1)' if log_file else ''
+        print(f'error: {one_line(error)}{where}', file=sys.stderr, flush=True)
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def is_users_to_mend(error: BaseException) -> bool:
+    """Whether an error is about an input: a file, a config, an argument, an image."""
+    for one in _chain(error):
+        if isinstance(one, (UsageError, *INPUT_ERRORS)):
+            return True
+        frames = traceback.extract_tb(one.__traceback__)
+        last = frames[-1].filename if frames else ''
+        in_package = osp.abspath(last).startswith(PACKAGE_FOLDER + os.sep)
+        if in_package and isinstance(one, (ValueError, TypeError)):
+            return True
+        # The registry: `"X is not in the mmengine::model registry"`.
+        if isinstance(one, KeyError) and 'registry' in str(one):
+            return True
+        # An error in a worker process arrives as text, with the worker's traceback in it.
+        if 'Original Traceback' in str(one) and _worker_error_is_users(str(one)):
+            return True
+    return False
+
+
+def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _worker_error_is_users(text: str) -> bool:
+    files = re.findall(r'File "([^"]+)", line', text)
+    kind = text.strip().splitlines()[-1].partition(':')[0].rpartition('.')[2]
+    in_package = bool(files) and osp.abspath(files[-1]).startswith(PACKAGE_FOLDER + os.sep)
+    return kind.endswith('FileNotFoundError') or (
+        in_package and kind.endswith(('ValueError', 'TypeError', 'OSError'))
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line, without a worker's traceback."""
+    text = str(error).strip()
+    if 'Original Traceback' in text:
+        text = text.splitlines()[-1]
+    if isinstance(error, KeyError):
+        text = text.strip('"\'')
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        text = f'{error.filename}: {error.strerror}'
+    return ' '.join(text.split()) or type(error).__name__
+
+
+def _write_traceback_to_log(error: BaseException) -> Optional[str]:
+    """Append the traceback to the log file of the run; returns the file's path."""
+    text = ''.join(traceback.format_exception(error))
+    for handler in MMLogger.get_current_instance().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.stream.write(text)
+            handler.flush()
+            return handler.baseFilename
+    return None

@@ -1,0 +1,205 @@
+"""Hook that tells losses and metrics how many training images each class has."""
+
+import logging
+from typing import Any, Iterator, List, Optional
+
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, HOOKS
+from mmengine.runner import Runner
+from torch import nn
+
+from rcl_mm.class_counts import (
+    WAYS_TO_GIVE_COUNTS,
+    check_class_counts,
+    count_labels,
+    dataset_class_counts,
+    dataset_labels,
+)
+
+
+@HOOKS.register_module()
+class ClassCountsHook(Hook):
+    """Gives every module and metric with ``class_counts='auto'`` the counts of the training set.
+
+    The counts come from the first of these that has them: the built training set; the loaded
+    checkpoint (``meta.dataset_meta.class_counts``, which this hook writes into every checkpoint);
+    a module of the loaded model that knows them; the training set of ``train_dataloader`` in the
+    config. So a checkpoint can be tested on a machine without the training set.
+
+    A receiver is any module of the model (also inside a distributed wrapper or a moving average)
+    and any metric of the validation and test evaluators that has ``set_class_counts(counts)``. A
+    module whose ``class_counts_known`` is still false when training begins stops the run with one
+    clear error; a metric without counts says itself what it leaves out.
+
+    Before training, once, the labels of the training set are checked against each receiver's
+    number of classes and against its counts: checks that would make a GPU wait if the loss did
+    them in every iteration.
+
+    Example:
+        >>> custom_hooks = [dict(type='ClassCountsHook')]
+    """
+
+    # After the hooks that build averaged models (NORMAL), which are receivers too.
+    priority = 'BELOW_NORMAL'
+
+    def __init__(self) -> None:
+        self.counts: Optional[np.ndarray] = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the counts, check the training labels, set the counts everywhere.
+
+        Raises:
+            ValueError: If a receiver needs counts and there are none, or the labels of the
+                training set do not fit a receiver's classes or counts.
+        """
+        models = list(_model_receivers(runner))
+        metrics = list(_metric_receivers(runner, ('val_loop',)))
+        receivers = models + metrics
+        if not receivers:
+            return
+        dataset = runner.train_dataloader.dataset
+        reason = None
+        try:
+            labels = dataset_labels(dataset)
+        except TypeError as error:
+            labels, reason = None, str(error)
+        if labels is not None:
+            num_classes = _num_classes(models)
+            self.counts = check_class_counts(
+                count_labels(labels, _class_names(dataset) or num_classes)
+            )
+            if num_classes is not None and len(self.counts) != num_classes:
+                # Raises with the offending labels if they do not fit; pads absent classes if so.
+                self.counts = check_class_counts(count_labels(labels, num_classes))
+        self._set(receivers)
+        _require(models, reason)
+        if labels is not None:
+            for receiver in receivers:
+                _check_labels_have_counts(receiver, labels)
+
+    def before_val(self, runner: Runner) -> None:
+        """Set the counts on the metrics of the validation loop."""
+        self._before_evaluation(runner, 'val_loop')
+
+    def before_test(self, runner: Runner) -> None:
+        """Set the counts on the metrics of the test loop."""
+        self._before_evaluation(runner, 'test_loop')
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Remember the counts that a checkpoint carries."""
+        meta = checkpoint.get('meta') or {}
+        counts = (meta.get('dataset_meta') or {}).get('class_counts')
+        if counts is not None and self.counts is None:
+            self.counts = check_class_counts(counts)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write the counts into the checkpoint, also for data sets that do not have them."""
+        if self.counts is not None:
+            dataset_meta = dict(checkpoint['meta'].get('dataset_meta') or {})
+            dataset_meta['class_counts'] = [int(count) for count in self.counts]
+            checkpoint['meta']['dataset_meta'] = dataset_meta
+
+    def _before_evaluation(self, runner: Runner, loop: str) -> None:
+        metrics = list(_metric_receivers(runner, (loop,)))
+        if not metrics:
+            return
+        if self.counts is None and not all(metric.class_counts_known for metric in metrics):
+            self.counts = _counts_of_modules(_model_receivers(runner))
+        if self.counts is None and not all(metric.class_counts_known for metric in metrics):
+            try:
+                self.counts = _counts_of_config(runner)
+            except (OSError, TypeError, ValueError, KeyError) as error:
+                reason = f'the training set of the config can not be read ({error})'
+                print_log(f'no class counts for the metrics: {reason}', 'current', logging.WARNING)
+        self._set([*metrics, *_model_receivers(runner)])
+
+    def _set(self, receivers: List[Any]) -> None:
+        if self.counts is None:
+            return
+        for receiver in receivers:
+            receiver.set_class_counts(self.counts)
+
+
+def _model_receivers(runner: Runner) -> Iterator[nn.Module]:
+    """Modules that take class counts, of the model and of averaged copies of it."""
+    averaged = [getattr(hook, 'ema_model', None) for hook in runner.hooks]
+    for model in [runner.model, *averaged]:
+        if isinstance(model, nn.Module):
+            yield from (module for module in model.modules() if _takes_counts(module))
+
+
+def _metric_receivers(runner: Runner, loops: tuple) -> Iterator[Any]:
+    """Metrics that take class counts, of the loops that are built."""
+    for name in loops:
+        evaluator = getattr(getattr(runner, f'_{name}', None), 'evaluator', None)
+        yield from (metric for metric in getattr(evaluator, 'metrics', ()) if _takes_counts(metric))
+
+
+def _takes_counts(receiver: Any) -> bool:
+    return callable(getattr(receiver, 'set_class_counts', None))
+
+
+def _class_names(dataset: Any) -> Optional[int]:
+    """Number of class names of a data set, if it has any."""
+    return len((getattr(dataset, 'metainfo', None) or {}).get('classes') or ()) or None
+
+
+def _num_classes(receivers: List[Any]) -> Optional[int]:
+    """The number of classes that the receivers were built for, if they say it."""
+    numbers = (getattr(receiver, 'num_classes', None) for receiver in receivers)
+    return next((int(number) for number in numbers if number), None)
+
+
+def _counts_of_modules(modules: Iterator[nn.Module]) -> Optional[np.ndarray]:
+    """Counts from the buffers of a loaded model."""
+    for module in modules:
+        counts = getattr(module, 'class_counts', None)
+        if module.class_counts_known and hasattr(counts, 'cpu'):
+            return check_class_counts(counts.detach().cpu().numpy())
+    return None
+
+
+def _counts_of_config(runner: Runner) -> Optional[np.ndarray]:
+    """Counts of the training set that the config describes; builds it without reading images."""
+    dataloader = runner._train_dataloader or runner.cfg.get('train_dataloader')
+    if isinstance(dataloader, dict):
+        dataset = DATASETS.build(dataloader['dataset'])
+    else:
+        dataset = getattr(dataloader, 'dataset', None)
+    return None if dataset is None else dataset_class_counts(dataset)
+
+
+def _require(receivers: List[Any], reason: Optional[str]) -> None:
+    """Raise one clear error if a receiver still has no counts."""
+    missing = sorted({type(one).__name__ for one in receivers if not one.class_counts_known})
+    if missing:
+        why = f' ({reason})' if reason else ''
+        raise ValueError(
+            f'{", ".join(missing)}: the class counts are unknown{why}: {WAYS_TO_GIVE_COUNTS}'
+        )
+
+
+def _check_labels_have_counts(receiver: Any, labels: np.ndarray) -> None:
+    """Check a receiver's own counts, which may have been given by hand, against the labels."""
+    counts = getattr(receiver, 'class_counts', None)
+    if counts is None:
+        return
+    counts = np.asarray(counts.detach().cpu() if hasattr(counts, 'detach') else counts)
+    present = np.unique(labels)
+    name = type(receiver).__name__
+    if counts.ndim != 1 or not present.size:
+        return
+    if present[-1] >= len(counts):
+        raise ValueError(
+            f'{name}: class_counts has {len(counts)} entries, but the training set has label '
+            f'{present[-1]}: give one count per class'
+        )
+    absent = present[counts[present] == 0]
+    if absent.size:
+        raise ValueError(
+            f'{name}: class_counts is 0 for class {absent[0]}, but the training set has '
+            f'{int((labels == absent[0]).sum())} images of it: correct class_counts, or use '
+            "class_counts='auto'"
+        )

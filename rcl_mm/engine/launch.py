@@ -1,0 +1,206 @@
+"""What ``tools/train.py`` and ``tools/test.py`` do: arguments into the config, runner, run."""
+
+import argparse
+import os
+import os.path as osp
+from copy import deepcopy
+from typing import List, Optional, Sequence
+
+import mmengine
+from mmengine.config import Config, ConfigDict
+from mmengine.evaluator import DumpResults
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from rcl_mm.engine.arguments import test_parser, train_parser
+from rcl_mm.engine.compat import (
+    adapt_to_cpu,
+    filter_needless_log_lines,
+    filter_needless_warnings,
+    init_cpu_process_group,
+    mend_missing_pkg_resources,
+)
+from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.engine.hooks import ClassCountsHook
+
+
+def train(args: argparse.Namespace) -> Runner:
+    """Train as the arguments of ``tools/train.py`` say; returns the finished runner."""
+    cfg = load_config(args)
+    merge_train_arguments(cfg, args)
+    runner = build_runner(finish_config(cfg, args))
+    runner.train()
+    return runner
+
+
+def test(args: argparse.Namespace) -> dict:
+    """Test as the arguments of ``tools/test.py`` say; returns the metrics."""
+    if args.out is None and args.out_item is not None:
+        raise UsageError('--out-item needs --out: give the file to write to')
+    cfg = load_config(args)
+    merge_test_arguments(cfg, args)
+    cfg = finish_config(cfg, args)
+    for name in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        if cfg.get(name) is None:
+            raise UsageError(f'{args.config} has no {name}: add it, there is nothing to test')
+    runner = build_runner(cfg)
+    if args.out and args.out_item in ('pred', None):
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    metrics = runner.test()
+    if args.out and args.out_item == 'metrics' and runner.rank == 0:
+        mmengine.dump(metrics, args.out)
+    return metrics
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config file of the arguments.
+
+    Raises:
+        UsageError: If it does not exist or is not a valid config.
+    """
+    filter_needless_warnings()
+    mend_missing_pkg_resources()
+    # Also for code that asks torch for unsafe loading, such as torch.hub.
+    os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not osp.isfile(args.config):
+        raise UsageError(f'config "{args.config}" does not exist: give the path of a config file')
+    return Config.fromfile(args.config)
+
+
+def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the arguments of ``tools/train.py`` into the config, in place."""
+    if cfg.get('train_dataloader') is None or cfg.get('train_cfg') is None:
+        raise UsageError(
+            f'{args.config} has no train_dataloader or train_cfg: it is not a config for training'
+        )
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.resume == 'auto':
+        cfg.resume, cfg.load_from = True, None
+    elif args.resume is not None:
+        if '://' not in args.resume and not osp.isfile(osp.expanduser(args.resume)):
+            raise UsageError(
+                f'checkpoint "{args.resume}" does not exist: give a path, or --resume alone for '
+                'the newest one in the work dir'
+            )
+        cfg.resume, cfg.load_from = True, args.resume
+    if args.auto_scale_lr:
+        if cfg.get('auto_scale_lr') is None:
+            raise UsageError(
+                f'--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in {args.config}'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None:
+        cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': args.seed}
+    if args.tensorboard:
+        visualizer = cfg.get('visualizer') or dict(type='UniversalVisualizer')
+        backends = visualizer.setdefault('vis_backends', [dict(type='LocalVisBackend')])
+        if not any(backend['type'] == 'TensorboardVisBackend' for backend in backends):
+            backends.append(dict(type='TensorboardVisBackend'))
+        cfg.visualizer = visualizer
+
+
+def merge_test_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the arguments of ``tools/test.py`` into the config, in place."""
+    if '://' not in args.checkpoint and not osp.isfile(osp.expanduser(args.checkpoint)):
+        raise UsageError(f'checkpoint "{args.checkpoint}" does not exist: give a path or a URL')
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.amp:
+        cfg.test_cfg.fp16 = True
+    if args.show or args.show_dir is not None:
+        if 'visualization' not in (cfg.get('default_hooks') or {}):
+            raise UsageError(
+                '--show and --show-dir need default_hooks = dict(visualization=dict(type='
+                f'"VisualizationHook")) in {args.config}'
+            )
+        cfg.default_hooks.visualization.update(
+            enable=True,
+            show=args.show,
+            wait_time=args.wait_time,
+            out_dir=args.show_dir,
+            interval=args.interval,
+        )
+    if args.tta:
+        tta_model = cfg.get('tta_model') or dict(type='mmpretrain.AverageClsScoreTTA')
+        pipeline = cfg.test_dataloader.dataset.pipeline
+        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+        tta = dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]])
+        cfg.test_dataloader.dataset.pipeline = cfg.get('tta_pipeline') or [*pipeline[:-1], tta]
+        cfg.model = ConfigDict(**tta_model, module=cfg.model)
+
+
+def finish_config(cfg: Config, args: argparse.Namespace) -> Config:
+    """What training and testing have in common; ``--cfg-options`` comes last and so wins."""
+    cfg.launcher = args.launcher
+    # In this order: argument, config, name of the config file.
+    stem = osp.splitext(osp.basename(args.config))[0]
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join('./work_dirs', stem)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name) is not None:
+            cfg[name] = _with_loader_defaults(cfg[name], args)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        # torch refuses persistent workers where there are none.
+        if cfg.get(name) is not None and not cfg[name].get('num_workers'):
+            cfg[name]['persistent_workers'] = False
+    return cfg
+
+
+def _with_loader_defaults(loader: ConfigDict, args: argparse.Namespace) -> ConfigDict:
+    """MMPretrain's defaults of a data loader, where the config says nothing."""
+    defaults = ConfigDict(
+        pin_memory=True, persistent_workers=True, collate_fn=dict(type='default_collate')
+    )
+    merged = deepcopy(defaults)
+    merged.update(loader)
+    if args.no_pin_memory:
+        merged['pin_memory'] = False
+    if getattr(args, 'no_persistent_workers', False):
+        merged['persistent_workers'] = False
+    return merged
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The runner of a config, with the mends and hooks that every run of ours needs.
+
+    Args:
+        cfg (Config): A finished config; changed in place where this machine has no GPU.
+    """
+    notes = adapt_to_cpu(cfg)
+    init_cpu_process_group(cfg)
+    runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    filter_needless_log_lines(runner.logger)
+    for note in notes:
+        runner.logger.info(note)
+    add_missing_hooks(runner)
+    return runner
+
+
+def add_missing_hooks(runner: Runner) -> List[str]:
+    """Register the hooks that a run needs and its config does not name."""
+    added = []
+    for hook in (ClassCountsHook,):
+        if not any(isinstance(one, hook) for one in runner.hooks):
+            runner.register_hook(hook())
+            added.append(hook.__name__)
+    return added
+
+
+def main(kind: str, arguments: Optional[Sequence[str]] = None) -> int:
+    """Entry of the tools.
+
+    Args:
+        kind (str): 'train' or 'test'.
+        arguments (Sequence[str], optional): Defaults to those of the command line.
+
+    Returns:
+        int: Exit code, see docs/reliability.md.
+    """
+    parser, run = {'train': (train_parser, train), 'test': (test_parser, test)}[kind]
+    args = parser().parse_args(arguments)
+    return report_errors(lambda: run(args), debug=args.debug)
