@@ -1,7 +1,7 @@
 """ImageNet-LT, iNaturalist 2018 and Places-LT from their standard list files."""
 
 import os.path as osp
-from typing import Any, Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from mmengine.fileio import exists, get_file_backend
@@ -38,8 +38,8 @@ class ListBenchmark(BaseDataset):
     NUM_CLASSES: int
     # Published number of images of each split.
     TOTALS: Dict[str, int]
-    # Published number of classes with > 100, 20..100 and < 20 training images.
-    SHOTS: Tuple[int, int, int]
+    # Published number of classes with > 100, 20..100 and < 20 training images, where one is.
+    SHOTS: Optional[Tuple[int, int, int]] = None
     LISTS: Dict[str, str]
     LIST_FOLDERS: Tuple[str, ...]
     # What prepare_data calls it.
@@ -89,7 +89,8 @@ class ListBenchmark(BaseDataset):
             places = ', '.join(self.list_candidates(self.split))
             raise FileNotFoundError(
                 f'{type(self).__name__} {self.split}: no list {self.ann_file} (standard places '
-                f'below data_root={self.data_root!r}: {places}); "python tools/prepare_data.py {self.NAME} DATA_ROOT" says what to get'
+                f'below data_root={self.data_root!r}: {places}); "python tools/prepare_data.py '
+                f'{self.NAME} DATA_ROOT" says what to get'
             )
         num_classes = len(self.CLASSES)
         paths, labels = read_image_list(self.ann_file, num_classes, self.allow_outside_root)
@@ -187,7 +188,6 @@ class INaturalist2018(ListBenchmark):
     NAME = 'inaturalist2018'
     NUM_CLASSES = 8142
     TOTALS = dict(train=437_513, val=24_426)
-    SHOTS = (842, 4076, 3224)
     LISTS = {split: f'iNaturalist18_{split}.txt' for split in TOTALS}
     LIST_FOLDERS = ('iNaturalist18', 'meta')
 
