@@ -1,0 +1,4 @@
+# BCL (Zhu et al., CVPR 2022) on Digits-LT: RCL without the balancing by class frequency.
+_base_ = '../rcl/resnet8_digits_lt.py'
+
+model = dict(head=dict(loss=dict(prior_power=0.0, feature_scale=1.0)))

@@ -1,0 +1,12 @@
+# Cross-entropy on Digits-LT: the baseline of the twins in balanced_softmax/, supcon/, bcl/ and rcl/.
+_base_ = [
+    '../_base_/datasets/digits_lt.py',
+    '../_base_/models/resnet8_digits.py',
+    '../_base_/schedules/digits_lt.py',
+    '../_base_/default_runtime.py',
+]
+
+default_hooks = dict(
+    logger=dict(interval=5),
+    checkpoint=dict(interval=20),
+)

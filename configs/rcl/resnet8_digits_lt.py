@@ -1,0 +1,14 @@
+# Rebalanced Contrastive Learning on Digits-LT.
+_base_ = '../cross_entropy/resnet8_digits_lt.py'
+
+model = dict(
+    data_preprocessor=dict(repeat_samples=False),
+    head=dict(
+        _delete_=True,
+        type='RCLHead',
+        num_classes=10,
+        in_channels=64,
+        embedding_dim=128,
+        loss=dict(type='RCLLoss', temperature=0.1, cls_weight=1.0, con_weight=0.3),
+    ),
+)
