@@ -1,7 +1,5 @@
 """Accuracy on long-tailed data: per class, per shot group, with calibration."""
 
-import logging
-from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -15,7 +13,6 @@ from rcl_mm.class_counts import (
     WAYS_TO_GIVE_COUNTS,
     CountsSource,
     check_class_counts,
-    read_class_counts,
     shot_groups,
 )
 from rcl_mm.evaluation.class_accuracy import (
@@ -25,12 +22,13 @@ from rcl_mm.evaluation.class_accuracy import (
     per_class_accuracy,
     reliability_bins,
 )
+from rcl_mm.evaluation.group_metric import ShotGroupsMixin
 
 Prediction = Tuple[int, int, float]
 
 
 @METRICS.register_module()
-class LongTailMetric(BaseMetric):
+class LongTailMetric(ShotGroupsMixin, BaseMetric):
     """Top-1, balanced, many / medium / few-shot and worst-class accuracy, and calibration error.
 
     Every figure is in percent. ``balanced`` is the mean of the per-class accuracies; ``many``,
@@ -83,29 +81,11 @@ class LongTailMetric(BaseMetric):
         collect_dir: Optional[str] = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        if few > many:
-            raise ValueError(f'few={few} is above many={many}: give few <= many')
         if num_bins < 1:
             raise ValueError(f'num_bins is {num_bins}, allowed is 1 or more')
-        self.many = many
-        self.few = few
         self.num_bins = num_bins
-        self._auto = isinstance(class_counts, (str, Path)) and str(class_counts) == 'auto'
-        self.class_counts: Optional[np.ndarray] = None
-        if class_counts is not None and not self._auto:
-            self.class_counts = read_class_counts(class_counts)
+        self._set_groups(class_counts, many, few)
         self._num_classes: Optional[int] = None
-        self._said: set = set()
-
-    @property
-    def class_counts_known(self) -> bool:
-        """Whether the many / medium / few groups are known."""
-        return self.class_counts is not None
-
-    def set_class_counts(self, counts: Sequence[int]) -> None:
-        """Take the training set's counts, shape (C, ), unless counts were given in the config."""
-        if self._auto:
-            self.class_counts = check_class_counts(counts)
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep (true label, predicted label, its score) of each sample.
@@ -260,9 +240,3 @@ class LongTailMetric(BaseMetric):
         if 'ece' in metrics:
             parts.append(f'ECE {metrics["ece"]:.2f}')
         return f'{self.prefix} (%): ' + ', '.join(parts)
-
-    def _say(self, what: str, message: str) -> None:
-        """Log a warning once in the life of the metric, not at every validation."""
-        if what not in self._said:
-            self._said.add(what)
-            print_log(f'{type(self).__name__}: {message}', logger='current', level=logging.WARNING)

@@ -23,7 +23,8 @@ def log(monkeypatch):
     def record(message, logger=None, level=logging.INFO):
         messages.append((level, message))
 
-    monkeypatch.setattr('rcl_mm.evaluation.shot_metric.print_log', record)
+    for module in ('shot_metric', 'group_metric'):
+        monkeypatch.setattr(f'rcl_mm.evaluation.{module}.print_log', record)
     return messages
 
 

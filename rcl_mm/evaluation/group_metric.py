@@ -1,0 +1,46 @@
+"""What all metrics with many / medium / few-shot groups share."""
+
+import logging
+from typing import Optional, Sequence
+
+import numpy as np
+from mmengine.logging import print_log
+
+from rcl_mm.class_counts import CountsSource, check_class_counts, read_class_counts
+
+
+class ShotGroupsMixin:
+    """Class counts and thresholds of a metric, and warnings that are said once.
+
+    ClassCountsHook recognises :meth:`set_class_counts`. A metric works without counts too, with
+    fewer figures, so the hook may leave them unknown.
+    """
+
+    class_counts_required = False
+
+    def _set_groups(self, class_counts: Optional[CountsSource], many: int, few: int) -> None:
+        if few > many:
+            raise ValueError(f'few={few} is above many={many}: give few <= many')
+        self.many = many
+        self.few = few
+        self._auto = isinstance(class_counts, str) and class_counts == 'auto'
+        self.class_counts: Optional[np.ndarray] = None
+        if class_counts is not None and not self._auto:
+            self.class_counts = read_class_counts(class_counts)
+        self._said: set = set()
+
+    @property
+    def class_counts_known(self) -> bool:
+        """Whether the many / medium / few groups are known."""
+        return self.class_counts is not None
+
+    def set_class_counts(self, counts: Sequence[int]) -> None:
+        """Take the training set's counts, shape (C, ), unless counts were given in the config."""
+        if self._auto:
+            self.class_counts = check_class_counts(counts)
+
+    def _say(self, what: str, message: str) -> None:
+        """Log a warning once in the life of the metric, not at every validation."""
+        if what not in self._said:
+            self._said.add(what)
+            print_log(f'{type(self).__name__}: {message}', logger='current', level=logging.WARNING)
