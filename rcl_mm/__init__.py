@@ -4,7 +4,11 @@ Importing it registers its parts in MMEngine's root registries, so that ``dict(t
 builds under any library's default scope; nothing else happens.
 """
 
-from rcl_mm import datasets, engine, evaluation, models
+# First the engine: it imports mmcv without the warning that mmcv-lite gives in every run.
+from rcl_mm import engine
+
+# isort: split
+from rcl_mm import datasets, evaluation, models
 
 __version__ = '0.1.0'
 __all__ = ['datasets', 'engine', 'evaluation', 'models']

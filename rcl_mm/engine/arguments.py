@@ -81,11 +81,15 @@ def test_parser() -> argparse.ArgumentParser:
     parser.add_argument('config', help='path of the config')
     parser.add_argument('checkpoint', help='path or URL of the checkpoint')
     parser.add_argument('--work-dir', help='folder for the log and the metrics')
-    parser.add_argument('--out', help='file for the results (.pkl for predictions, .json, .yaml)')
+    parser.add_argument(
+        '--out',
+        help='file for the results: .json or .csv for per-class results, .pkl for predictions; '
+        'results.json and results.npz in the work dir are always written',
+    )
     parser.add_argument(
         '--out-item',
         choices=['metrics', 'pred'],
-        help='what to write to --out. Defaults to pred',
+        help='what to write to --out. Defaults to per-class results for .json and .csv, else pred',
     )
     parser.add_argument('--amp', action='store_true', help='test in automatic mixed precision')
     parser.add_argument('--show-dir', help='folder for images with their predictions')

@@ -2,10 +2,11 @@
 
 MMEngine 0.10.7 and MMPretrain 1.2.0 date from 2023-2024. What they no longer do by themselves on
 current versions, or never did on a machine without a GPU, is mended here by settings wherever a
-setting exists. Nothing happens on import; ``rcl_mm.engine.launch`` calls the functions below.
+setting exists. ``rcl_mm.engine.launch`` calls the functions below; importing changes nothing.
 """
 
 import datetime
+import importlib
 import importlib.util
 import logging
 import os
@@ -21,9 +22,11 @@ from mmengine.device import get_device
 
 ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')
 # `message` is matched from the beginning of the warning.
+# mmcv-lite has no compiled operators; no model of image classification needs this one.
+MISSING_OPERATOR = dict(
+    message='Fail to import ``MultiScaleDeformableAttention``', category=UserWarning
+)
 NEEDLESS_WARNINGS = (
-    # mmcv-lite has no compiled operators; no model of image classification needs this one.
-    dict(message='Fail to import ``MultiScaleDeformableAttention``', category=UserWarning),
     # MMEngine calls torch.cuda.amp.GradScaler, which works and is renamed in newer torch.
     dict(message=r'`torch\.cuda\.amp\.GradScaler', category=FutureWarning),
     # MMEngine asks DDP not to exchange buffers in every forward pass; newer torch renames that.
@@ -40,6 +43,13 @@ NEEDLESS_LOG_LINES = ('"FileClient" will be deprecated', '"HardDiskBackend" is t
 def has_accelerator() -> bool:
     """Whether MMEngine trains on a GPU or another accelerator that it knows."""
     return get_device() in ACCELERATORS
+
+
+def import_mmcv_quietly() -> None:
+    """Import the module of mmcv that warns, once, when it is imported; changes no filter."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', **MISSING_OPERATOR)
+        importlib.import_module('mmcv.cnn.bricks.transformer')
 
 
 def filter_needless_warnings() -> None:

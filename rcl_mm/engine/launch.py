@@ -22,6 +22,9 @@ from rcl_mm.engine.compat import (
 )
 from rcl_mm.engine.errors import UsageError, report_errors
 from rcl_mm.engine.hooks import ClassCountsHook
+from rcl_mm.evaluation.feature_hook import FeatureCollectorHook
+from rcl_mm.evaluation.results import is_results_path
+from rcl_mm.evaluation.results_recorder import record_results, save_results
 
 
 def train(args: argparse.Namespace) -> Runner:
@@ -44,11 +47,17 @@ def test(args: argparse.Namespace) -> dict:
         if cfg.get(name) is None:
             raise UsageError(f'{args.config} has no {name}: add it, there is nothing to test')
     runner = build_runner(cfg)
-    if args.out and args.out_item in ('pred', None):
+    per_class = args.out if args.out_item is None and is_results_path(args.out) else None
+    dump_predictions = args.out and not per_class and args.out_item in ('pred', None)
+    # Without features where predictions are dumped, so that the dump holds what it always held.
+    recorder = record_results(runner, features=not dump_predictions)
+    if dump_predictions:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
     metrics = runner.test()
     if args.out and args.out_item == 'metrics' and runner.rank == 0:
         mmengine.dump(metrics, args.out)
+    dataset = runner.test_dataloader.dataset
+    save_results(recorder, metrics, dataset, cfg.work_dir, args.checkpoint, out=per_class)
     return metrics
 
 
@@ -184,7 +193,7 @@ def build_runner(cfg: Config) -> Runner:
 def add_missing_hooks(runner: Runner) -> List[str]:
     """Register the hooks that a run needs and its config does not name."""
     added = []
-    for hook in (ClassCountsHook,):
+    for hook in (ClassCountsHook, FeatureCollectorHook):
         if not any(isinstance(one, hook) for one in runner.hooks):
             runner.register_hook(hook())
             added.append(hook.__name__)
