@@ -2,16 +2,23 @@
 
 from .backbones import CIFARResNet
 from .heads import RCLHead
+from .imagenet_augments import RandClsAugment, SimAugment
 from .losses import BalancedSoftmaxLoss, RCLLoss
 from .preprocessors import MultiViewDataPreprocessor
 from .projectors import ContrastiveProjector, CosineClassifier
+from .view_augments import CifarClsAugment, CifarSimAugment, ViewAugment
 
 __all__ = [
     'BalancedSoftmaxLoss',
     'CIFARResNet',
+    'CifarClsAugment',
+    'CifarSimAugment',
     'ContrastiveProjector',
     'CosineClassifier',
     'MultiViewDataPreprocessor',
     'RCLHead',
     'RCLLoss',
+    'RandClsAugment',
+    'SimAugment',
+    'ViewAugment',
 ]
