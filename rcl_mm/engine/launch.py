@@ -23,6 +23,7 @@ from rcl_mm.engine.compat import (
 from rcl_mm.engine.errors import UsageError, report_errors
 from rcl_mm.engine.hooks import ClassCountsHook
 from rcl_mm.evaluation.feature_hook import FeatureCollectorHook
+from rcl_mm.evaluation.provenance import write_provenance
 from rcl_mm.evaluation.results import is_results_path
 from rcl_mm.evaluation.results_recorder import record_results, save_results
 
@@ -32,6 +33,8 @@ def train(args: argparse.Namespace) -> Runner:
     cfg = load_config(args)
     merge_train_arguments(cfg, args)
     runner = build_runner(finish_config(cfg, args))
+    if runner.rank == 0:
+        write_provenance(osp.join(runner.work_dir, runner.timestamp))
     runner.train()
     return runner
 

@@ -90,6 +90,7 @@ class FeatureSpaceMetric(ShotGroupsMixin, StreamingMetric):
             raise ValueError('FeatureSpaceMetric needs one gt_label per sample')
         if self.accumulator is None:
             num_classes = self._number_of_classes(data_samples[0])
+            self._check_counts_fit(num_classes)
             self.accumulator = FeatureAccumulator(num_classes, self.num_samples)
         self.accumulator.add(features, labels, positions)
 

@@ -23,9 +23,9 @@ class ShotGroupsMixin:
             raise ValueError(f'few={few} is above many={many}: give few <= many')
         self.many = many
         self.few = few
-        self._auto = isinstance(class_counts, str) and class_counts == 'auto'
+        self.takes_counts = isinstance(class_counts, str) and class_counts == 'auto'
         self.class_counts: Optional[np.ndarray] = None
-        if class_counts is not None and not self._auto:
+        if class_counts is not None and not self.takes_counts:
             self.class_counts = read_class_counts(class_counts)
         self._said: set = set()
 
@@ -36,8 +36,15 @@ class ShotGroupsMixin:
 
     def set_class_counts(self, counts: Sequence[int]) -> None:
         """Take the training set's counts, shape (C, ), unless counts were given in the config."""
-        if self._auto:
+        if self.takes_counts:
             self.class_counts = check_class_counts(counts)
+
+    def _check_counts_fit(self, num_classes: int) -> None:
+        if self.class_counts is not None and len(self.class_counts) != num_classes:
+            raise ValueError(
+                f'class_counts has {len(self.class_counts)} entries, but the model scores '
+                f'{num_classes} classes: give one count per class'
+            )
 
     def _say(self, what: str, message: str) -> None:
         """Log a warning once in the life of the metric, not at every validation."""

@@ -132,11 +132,7 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
                 'the class counts of the training set are not known, so many / medium / few are '
                 f'left out: {WAYS_TO_GIVE_COUNTS}',
             )
-        elif len(counts) != num_classes:
-            raise ValueError(
-                f'class_counts has {len(counts)} entries, but the model scores {num_classes} '
-                'classes: give one count per class'
-            )
+        self._check_counts_fit(num_classes)
         missing = np.flatnonzero(np.bincount(target, minlength=num_classes)[:num_classes] == 0)
         if missing.size:
             self._say(
