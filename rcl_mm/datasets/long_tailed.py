@@ -97,6 +97,39 @@ def select_long_tailed(labels: Sequence[int], counts: Sequence[int], seed: int =
     return np.concatenate(kept).astype(np.int64)
 
 
+def select_held_out(
+    labels: Sequence[int], counts: Sequence[int], per_class: int, seed: int = 0
+) -> np.ndarray:
+    """Pick a balanced validation set from the images that :func:`select_long_tailed` leaves.
+
+    The last ``per_class`` images of each class in the same shuffled order, so that training and
+    validation sets of one seed never share an image.
+
+    Args:
+        labels (Sequence[int]): Labels of the full set, shape (N, ).
+        counts (Sequence[int]): Images that the training set keeps of each class, shape (C, ).
+        per_class (int): Images of each class.
+        seed (int): Seed of the training set's selection. Defaults to 0.
+
+    Returns:
+        np.ndarray: Indices into the full set, int64.
+
+    Raises:
+        ValueError: If a class has too few images left.
+    """
+    labels, counts = np.asarray(labels), np.asarray(counts)
+    left = count_labels(labels, len(counts)) - counts
+    if per_class < 1 or (left < per_class).any():
+        label = int(left.argmin())
+        raise ValueError(
+            f'held_out={per_class} images of each class, but class {label} has {left[label]} '
+            'beside its training images: allowed is 1 to that number; lower img_max (of both sets)'
+        )
+    everything = select_long_tailed(labels, np.full_like(counts, len(labels)), seed)
+    ordered = labels[everything]
+    return np.concatenate([everything[ordered == c][-per_class:] for c in np.unique(labels)])
+
+
 @DATASETS.register_module()
 class LongTailedDataset:
     """Long-tailed training set cut from a (balanced) classification data set.
@@ -114,6 +147,9 @@ class LongTailedDataset:
             train on the same images. Defaults to 0.
         img_max (float, optional): Images of the largest class. Defaults to the mean number of
             images per class of the inner set (as published).
+        held_out (int, optional): Be the validation set beside the training set of the same
+            arguments: this many images of each class that it leaves, see :func:`select_held_out`.
+            Defaults to None.
         lazy_init (bool): Whether to leave reading the labels to the first use. Defaults to False.
 
     Example:
@@ -129,6 +165,7 @@ class LongTailedDataset:
         imbalance_factor: Optional[float] = 100,
         seed: int = 0,
         img_max: Optional[float] = None,
+        held_out: Optional[int] = None,
         lazy_init: bool = False,
     ) -> None:
         # Checks the arguments before the (perhaps slow) inner set is built.
@@ -144,6 +181,7 @@ class LongTailedDataset:
         self.imbalance_factor = imbalance_factor
         self.seed = seed
         self.img_max = img_max
+        self.held_out = held_out
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -169,7 +207,10 @@ class LongTailedDataset:
                 f'the profile asks for (class {short[0]}: {available[short[0]]} of '
                 f'{wanted[short[0]]}); all they have are kept. Lower img_max for the exact profile.'
             )
-        self.indices = select_long_tailed(labels, wanted, self.seed)
+        if self.held_out is None:
+            self.indices = select_long_tailed(labels, wanted, self.seed)
+        else:
+            self.indices = select_held_out(labels, wanted, self.held_out, self.seed)
         self._labels = labels[self.indices]
         self._class_counts = count_labels(self._labels, num_classes)
         self._fully_initialized = True
@@ -190,8 +231,10 @@ class LongTailedDataset:
             imbalance_factor=self.imbalance_factor,
             imbalance_seed=self.seed,
         )
+        # The counts of a validation set are not those of the training set.
         if self._fully_initialized:
-            metainfo['class_counts'] = self._class_counts.tolist()
+            if self.held_out is None:
+                metainfo['class_counts'] = self._class_counts.tolist()
             metainfo.setdefault('classes', tuple(map(str, range(len(self._class_counts)))))
         return metainfo
 
