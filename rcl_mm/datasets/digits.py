@@ -1,5 +1,6 @@
 """Long-tailed handwritten digits: real images, no download."""
 
+from functools import lru_cache
 from typing import Any, List, Optional, Sequence
 
 import cv2
@@ -11,6 +12,14 @@ from ..class_counts import count_labels
 from .long_tailed import long_tailed_counts, select_long_tailed
 
 SPLITS = ('train', 'val', 'test', 'trainval')
+
+
+@lru_cache(maxsize=1)
+def _digits():
+    # Imported here: scikit-learn takes a second to import, and most runs don't need it.
+    from sklearn.datasets import load_digits
+
+    return load_digits()
 
 
 @DATASETS.register_module()
@@ -87,9 +96,7 @@ class DigitsLT(BaseDataset):
 
     def load_data_list(self) -> List[dict]:
         """Images and labels of the split, from the copy inside scikit-learn."""
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
+        digits = _digits()
         indices = self.split_indices(digits.target, self.split)
         if self.split in ('train', 'trainval'):
             labels = digits.target[indices]
