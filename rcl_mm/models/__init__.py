@@ -1,6 +1,7 @@
 """Losses, head, preprocessor and backbone in MMEngine's root registry."""
 
 from .backbones import CIFARResNet
+from .cosine_head import CosineClsHead
 from .heads import RCLHead
 from .imagenet_augments import RandClsAugment, SimAugment
 from .losses import BalancedSoftmaxLoss, RCLLoss
@@ -15,6 +16,7 @@ __all__ = [
     'CifarSimAugment',
     'ContrastiveProjector',
     'CosineClassifier',
+    'CosineClsHead',
     'MultiViewDataPreprocessor',
     'RCLHead',
     'RCLLoss',
