@@ -231,7 +231,8 @@ class LongTailedDataset:
             imbalance_factor=self.imbalance_factor,
             imbalance_seed=self.seed,
         )
-        # The counts of a validation set are not those of the training set.
+        # Neither the inner set's counts nor those of a validation set are the training set's.
+        metainfo.pop('class_counts', None)
         if self._fully_initialized:
             if self.held_out is None:
                 metainfo['class_counts'] = self._class_counts.tolist()

@@ -163,6 +163,16 @@ class TestWrapper:
         assert dataset.metainfo['imbalance_factor'] == 10
         assert len(dataset) == dataset.class_counts.sum()
 
+    def test_inner_counts_are_never_handed_on(self):
+        inner = DigitsLT(split='trainval')
+        assert inner.metainfo['class_counts'] == [124] * 10
+        lazy = LongTailedDataset(inner, imbalance_factor=10, lazy_init=True)
+        assert 'class_counts' not in lazy.metainfo
+        lazy.full_init()
+        assert lazy.metainfo['class_counts'][-1] == 12
+        held_out = LongTailedDataset(inner, imbalance_factor=10, img_max=50, held_out=5)
+        assert 'class_counts' not in held_out.metainfo
+
     def test_lazy_init__reaches_the_inner_config(self):
         dataset = LongTailedDataset(dict(type='DigitsLT'), imbalance_factor=10, lazy_init=True)
         assert not dataset.dataset._fully_initialized
