@@ -22,8 +22,9 @@ browser:
 demo: venv ## Train RCL and cross-entropy on real digits and print the table (4 minutes)
 	@$(PY) tools/demo.py
 
+# One process a core, each with one thread; the tests of a file stay together, with what they share.
 test: setup ## Run the tests
-	@$(PY) -m pytest
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $$(nproc) --dist loadfile
 
 soak: setup ## Run the slow tests too (at most 20 minutes)
 	@timeout 1200 $(PY) -m pytest -m slow --timeout 1200

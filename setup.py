@@ -30,7 +30,13 @@ EXTRAS = {
     'tensorboard': ['tensorboard>=2.16'],
     'perf': ['kornia>=0.7'],
     'export': ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.3'],
-    'test': ['pytest>=8', 'pytest-timeout>=2.3', 'hypothesis>=6.100', 'ruff>=0.6'],
+    'test': [
+        'pytest>=8',
+        'pytest-timeout>=2.3',
+        'pytest-xdist>=3.6',
+        'hypothesis>=6.100',
+        'ruff>=0.6',
+    ],
 }
 
 setup(
