@@ -11,6 +11,7 @@ from .digits import DigitsLT
 from .draws import DrawIndex, sample_draws, uniforms
 from .image_lists import read_image_list, scan_image_list
 from .long_tailed import LongTailedDataset, long_tailed_counts, select_long_tailed
+from .resident import ResidentDataset, resident_collate
 from .samplers import ReproducibleSampler
 from .transforms import ReproducibleMultiView, ReproducibleView
 
@@ -26,10 +27,12 @@ __all__ = [
     'ReproducibleMultiView',
     'ReproducibleSampler',
     'ReproducibleView',
+    'ResidentDataset',
     'TimmRandAugment',
     'TorchvisionAutoAugment',
     'long_tailed_counts',
     'read_image_list',
+    'resident_collate',
     'sample_draws',
     'scan_image_list',
     'select_long_tailed',
