@@ -7,9 +7,9 @@ per test image, class means, features of some samples, example images.
 
 import csv
 import json
-import zipfile
 from pathlib import Path
 from typing import Any, Dict, Optional, Union
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -113,7 +113,9 @@ def read_results(path: Union[str, Path]) -> Results:
         return _from_document(document, arrays)
     except FileNotFoundError:
         raise ResultsError(f'"{arrays_path}" is missing: run tools/test.py again') from None
-    except (json.JSONDecodeError, zipfile.BadZipFile, KeyError, AttributeError, EOFError) as error:
+    except ResultsError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, EOFError, BadZipFile) as error:
         raise ResultsError(
             f'"{path}" or the .npz beside it can not be read ({type(error).__name__}: {error}): '
             'run tools/test.py again'
