@@ -8,11 +8,11 @@ import logging
 from typing import Any, Optional
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.logging import MessageHub, print_log
 from mmengine.registry import DATASETS
 
 from rcl_mm.class_counts import check_class_counts, count_labels, dataset_labels
+from rcl_mm.engine.literal_config import read_literal_config
 
 
 def class_counts_of_run(num_classes: Optional[int] = None) -> Optional[np.ndarray]:
@@ -52,14 +52,14 @@ def class_counts_of_run(num_classes: Optional[int] = None) -> Optional[np.ndarra
 def _counts_of_training_set(
     config_text: Optional[str], num_classes: Optional[int]
 ) -> Optional[np.ndarray]:
-    loader = Config.fromstring(config_text, '.py').get('train_dataloader') if config_text else None
-    if not loader or not loader.get('dataset'):
-        return None
-    dataset_cfg = loader['dataset']
-    _drop_pipelines(dataset_cfg)
     try:
-        labels = dataset_labels(DATASETS.build(dataset_cfg))
-    except TypeError as error:
+        # As data: a resumed run has this text from its checkpoint.
+        loader = read_literal_config(config_text or '').get('train_dataloader')
+        if not loader or not loader.get('dataset'):
+            return None
+        _drop_pipelines(loader['dataset'])
+        labels = dataset_labels(DATASETS.build(loader['dataset']))
+    except (TypeError, ValueError) as error:
         print_log(f'no class counts from the training set: {error}', 'current', logging.WARNING)
         return None
     return count_labels(labels, num_classes)
