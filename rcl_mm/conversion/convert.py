@@ -154,7 +154,7 @@ def _take_out_batch_augments(cfg: Config, drop: bool) -> List[str]:
         names = ', '.join(type_name(one) or str(one) for one in augments)
         if not drop:
             raise ConversionError(
-                f'{where}: {names} mixes images and makes soft labels, the contrastive branch '
+                f'{where}: {names} gives soft labels of mixed images, the contrastive branch '
                 'needs one class per image: take it out, or convert with drop_batch_augments '
                 '(--drop-batch-augments)'
             )

@@ -42,8 +42,8 @@ class ConvertedHead(NamedTuple):
 def convert_head(head: dict, overrides: Optional[dict] = None, **loss: Any) -> ConvertedHead:
     """RCLHead for a single-label head of MMPretrain.
 
-    The classifier stays linear (or cosine), on the same features. Hidden layers of the old head become necks,
-    so that they serve both branches as they served the classifier.
+    The classifier stays linear (or cosine), on the same features. Hidden layers of the old head
+    become necks, so that they serve both branches as they served the classifier.
 
     Args:
         head (dict): Config of the old head.

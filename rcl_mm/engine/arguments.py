@@ -55,6 +55,12 @@ def train_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--amp', action='store_true', help='train in automatic mixed precision')
     parser.add_argument(
+        '--rcl',
+        action='store_true',
+        help='turn an MMPretrain classification config into RCL first, see '
+        'tools/convert_config.py for options',
+    )
+    parser.add_argument(
         '--no-validate', action='store_true', help='do not validate during training'
     )
     parser.add_argument(

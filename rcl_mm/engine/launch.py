@@ -12,6 +12,7 @@ from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from rcl_mm.conversion import config_diff, convert_config
 from rcl_mm.engine.arguments import test_parser, train_parser
 from rcl_mm.engine.compat import (
     adapt_to_cpu,
@@ -31,6 +32,8 @@ from rcl_mm.evaluation.results_recorder import record_results, save_results
 def train(args: argparse.Namespace) -> Runner:
     """Train as the arguments of ``tools/train.py`` say; returns the finished runner."""
     cfg = load_config(args)
+    if args.rcl:
+        cfg = convert_to_rcl(cfg, args)
     merge_train_arguments(cfg, args)
     runner = build_runner(finish_config(cfg, args))
     if runner.rank == 0:
@@ -78,6 +81,22 @@ def load_config(args: argparse.Namespace) -> Config:
     if not osp.isfile(args.config):
         raise UsageError(f'config "{args.config}" does not exist: give the path of a config file')
     return Config.fromfile(args.config)
+
+
+def convert_to_rcl(cfg: Config, args: argparse.Namespace) -> Config:
+    """The config as RCL, for ``--rcl``; what was changed is printed.
+
+    Settings of ``--cfg-options`` are made before, so that they can make a config convertible, and
+    again after it with the other arguments, except those of pipelines, which are different then.
+    """
+    options = args.cfg_options or {}
+    before = deepcopy(cfg)
+    before.merge_from_dict(options)
+    converted, notes = convert_config(before)
+    if os.environ.get('RANK', '0') == '0':
+        print('\n'.join([config_diff(before, converted, args.config), *notes]), flush=True)
+    args.cfg_options = {key: value for key, value in options.items() if 'pipeline' not in key}
+    return converted
 
 
 def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
