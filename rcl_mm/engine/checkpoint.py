@@ -139,16 +139,19 @@ def load_checkpoint_file(
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
         raise CheckpointError(_explain(path, error)) from error
-    return _without_config(checkpoint)
+    return _without_code(checkpoint)
 
 
-def _without_config(checkpoint: Any) -> Any:
-    """Drop ``meta.config``, which ``Runner.resume`` of MMEngine would execute as Python.
+def _without_code(checkpoint: Any) -> Any:
+    """Drop the config texts of a checkpoint that MMEngine would execute as Python.
 
-    MMEngine itself writes ``meta.cfg``, which nothing executes; only files of other makers, or of
-    someone who wants code to run, have ``meta.config``.
+    ``Runner.resume`` executes ``meta.config`` (which MMEngine itself does not write, but someone
+    who wants code to run can), and the message hub hands ``runtime_info.cfg`` to whoever asks for
+    the config of the run. The record of the config in ``meta.cfg`` stays; nothing executes it.
     """
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    if not isinstance(checkpoint, dict):
+        return checkpoint
+    meta, hub = checkpoint.get('meta'), checkpoint.get('message_hub')
     if isinstance(meta, dict) and meta.pop('config', None) is not None:
         print_log(
             'the checkpoint has a config in meta.config: it is ignored, because it would be '
@@ -156,28 +159,29 @@ def _without_config(checkpoint: Any) -> Any:
             'current',
             logging.WARNING,
         )
+    runtime_info = hub.get('runtime_info') if isinstance(hub, dict) else None
+    if isinstance(runtime_info, dict):
+        runtime_info.pop('cfg', None)
     return checkpoint
 
 
-def _explain(path: Path, error: Exception) -> str:
+def _explain(source: Union[str, Path], error: Exception) -> str:
     """One line that says why a checkpoint can not be used."""
     text = str(error)
-    wanted = re.search(r'GLOBAL (\S+) was not an allowed global', text)
-    if wanted or 'is blocked' in text or 'the checkpoint asks for' in text:
+    for pattern in (
+        r'GLOBAL (\S+) was not an allowed global',
+        r'unsupported GLOBAL (\S+) whose module',
+        r'the checkpoint asks for ([^;]+);',
+    ):
+        wanted = re.search(pattern, text)
         if wanted:
-            reason = wanted.group(1)
-        elif 'is blocked' in text:
-            reason = re.search(r'unsupported GLOBAL (\S+)', text).group(1)
-        else:
-            reason = re.search(r'the checkpoint asks for ([^;]+);', text).group(1)
-        return (
-            f'checkpoint "{path}" is refused: it asks for {reason}, which is not on the list of '
-            'safe globals; do not load it unless you trust its author, see docs/reliability.md'
-        )
-    size = path.stat().st_size
-    first_line = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+            return (
+                f'checkpoint "{source}" is refused: it asks for {wanted.group(1)}, which is not on '
+                'the list of safe globals, see docs/reliability.md'
+            )
+    first_line = text.strip().splitlines()[0] if text.strip() else ''
     return (
-        f'checkpoint "{path}" ({size} bytes) is cut short or corrupt ({type(error).__name__}: '
+        f'checkpoint "{source}" is cut short or corrupt ({type(error).__name__}: '
         f'{first_line[:120]}): use another one'
     )
 
@@ -209,15 +213,13 @@ def load_from_http(
 
     def load() -> dict:
         try:
-            return _without_config(
+            return _without_code(
                 torch.hub.load_state_dict_from_url(
                     filename, model_dir, map_location, progress, weights_only=True
                 )
             )
-        except pickle.UnpicklingError as error:
-            raise CheckpointError(
-                f'checkpoint "{filename}" is refused: {str(error).strip().splitlines()[-1]}'
-            ) from error
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise CheckpointError(_explain(filename, error)) from error
 
     # One process downloads, then all read the cached file.
     checkpoint = load() if get_rank() == 0 else None

@@ -67,13 +67,14 @@ def filter_needless_log_lines(logger: logging.Logger) -> None:
 def mend_missing_pkg_resources() -> bool:
     """Let ``_base_ = 'mmpretrain::...'`` and ``mmengine.hub`` work without ``pkg_resources``.
 
-    MMEngine asks ``pkg_resources`` where a package is installed; setuptools 82 removed it. The
-    standard library's ``importlib`` answers instead.
+    MMEngine asks ``pkg_resources`` where a package is installed; setuptools 82 removed it, and
+    before that it did not find editable installs. The standard library's ``importlib`` answers
+    instead.
 
     Returns:
         bool: Whether the mend was needed.
     """
-    if importlib.util.find_spec('pkg_resources') is not None:
+    if importlib.util.find_spec('pkg_resources') is not None and not _is_editable('rcl_mm'):
         return False
     import mmengine.config.config
     import mmengine.hub.hub
@@ -84,6 +85,13 @@ def mend_missing_pkg_resources() -> bool:
             if hasattr(module, function.__name__):
                 setattr(module, function.__name__, function)
     return True
+
+
+def _is_editable(package: str) -> bool:
+    try:
+        return not osp.isdir(metadata.distribution(package).locate_file(package))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def is_installed(package: str) -> bool:
@@ -157,8 +165,9 @@ def adapt_to_cpu(cfg: Config) -> List[str]:
         wrapper.update(cfg.get('model_wrapper_cfg') or {})
         wrapper['device_ids'] = None
         cfg.model_wrapper_cfg = wrapper
-        if cfg.get('sync_bn') or _replace_sync_bn(cfg.model):
-            # torch's SyncBatchNorm has no CPU kernel.
+        # torch's SyncBatchNorm has no CPU kernel.
+        replaced = _replace_sync_bn(cfg.model)
+        if replaced or cfg.get('sync_bn'):
             cfg.sync_bn = None
             notes.append('no GPU: SyncBN is BN, each process normalises over its own batch')
     return notes

@@ -1,0 +1,57 @@
+"""Runs of the real Digits-LT configs, cut to a few iterations, inside the test process."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from rcl_mm.engine.launch import main
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RCL_DIGITS = REPOSITORY / 'configs/rcl/resnet8_digits_lt.py'
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch):
+    """Undo what the tools set in the environment of their process."""
+    for name in ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'LOCAL_RANK', 'RCL_MM_TRACEBACK'):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def tool():
+    """Call a tool as its script does: ``tool('train', config, '--resume')`` -> exit code.
+
+    Each call gets an experiment name of its own: MMEngine keeps loggers and message hubs by name
+    and second, and two runs in one process must not share them.
+    """
+
+    def call(kind, config, *arguments, options=()):
+        options = [f'experiment_name=run{next(_numbers)}', *options]
+        return main(kind, [str(config), *map(str, arguments), '--cfg-options', *options])
+
+    return call
+
+
+@pytest.fixture
+def write_config(tmp_path):
+    """Write a config that inherits a real one and changes a few settings."""
+
+    def write(changes='', base=RCL_DIGITS, name='config.py'):
+        path = tmp_path / name
+        path.write_text(
+            f'_base_ = {str(base)!r}\n'
+            'train_dataloader = dict(batch_size=64, num_workers=0, persistent_workers=False)\n'
+            'train_cfg = dict(max_epochs=2, val_interval=1)\n'
+            'default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=-1),\n'
+            '                     logger=dict(interval=1))\n'
+            'param_scheduler = [\n'
+            "    dict(type='LinearLR', start_factor=0.1, by_epoch=True, end=1,\n"
+            '         convert_to_iter_based=True),\n'
+            "    dict(type='CosineAnnealingLR', by_epoch=True, begin=1, end=4,\n"
+            '         convert_to_iter_based=True)]\n' + changes
+        )
+        return path
+
+    return write
