@@ -58,7 +58,12 @@ setup(
     # `.mim` is where MMEngine looks for `_base_ = 'rcl_mm::...'`; its entries are links to the
     # top-level configs/ and tools/, which the build follows: a wheel holds real files.
     package_data={
-        'rcl_mm': ['.mim/configs/**/*.py', '.mim/tools/**/*.py', '.mim/tools/**/*.sh'],
+        'rcl_mm': [
+            '.mim/model-index.yml',
+            '.mim/configs/**/*.py',
+            '.mim/tools/**/*.py',
+            '.mim/tools/**/*.sh',
+        ],
         'rcl_mm.analysis': ['**/*.html', '**/*.css', '**/*.js', '**/*.j2'],
     },
     zip_safe=False,

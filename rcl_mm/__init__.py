@@ -9,6 +9,7 @@ from rcl_mm import engine
 
 # isort: split
 from rcl_mm import datasets, evaluation, models
+from rcl_mm.apis import config_path, to_rcl
 
 __version__ = '0.1.0'
-__all__ = ['datasets', 'engine', 'evaluation', 'models']
+__all__ = ['config_path', 'datasets', 'engine', 'evaluation', 'models', 'to_rcl']
