@@ -1,0 +1,186 @@
+"""The tools end to end, in this process: the real RCL config, a few iterations."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from rcl_mm.engine.arguments import train_parser
+from rcl_mm.engine.checkpoint import load_checkpoint_file
+from rcl_mm.engine.launch import finish_config, load_config, merge_train_arguments
+
+from .conftest import RCL_DIGITS
+
+
+def configured(config, *arguments):
+    args = train_parser().parse_args([str(config), *arguments])
+    cfg = load_config(args)
+    merge_train_arguments(cfg, args)
+    return finish_config(cfg, args)
+
+
+class TestArguments:
+    def test_work_dir__argument_then_config_then_name(self, write_config):
+        assert configured(write_config(), '--work-dir', 'a').work_dir == 'a'
+        assert configured(write_config("work_dir = 'b'\n")).work_dir == 'b'
+        assert configured(write_config(name='c.py')).work_dir == './work_dirs/c'
+
+    def test_cfg_options__win(self, write_config):
+        cfg = configured(
+            write_config(),
+            '--seed',
+            '3',
+            '--no-pin-memory',
+            '--cfg-options',
+            'randomness.seed=5',
+            'train_dataloader.pin_memory=True',
+            'model.head.loss.temperature=0.2',
+        )
+        assert cfg.randomness.seed == 5
+        assert cfg.train_dataloader.pin_memory is True
+        assert cfg.val_dataloader.pin_memory is False
+        assert cfg.model.head.loss.temperature == 0.2
+
+    def test_seed(self, write_config):
+        cfg = configured(write_config(), '--seed', '3')
+        assert cfg.randomness == dict(seed=3, deterministic=False)
+
+    def test_amp(self, write_config):
+        cfg = configured(write_config(), '--amp')
+        assert (cfg.optim_wrapper.type, cfg.optim_wrapper.loss_scale) == (
+            'AmpOptimWrapper',
+            'dynamic',
+        )
+
+    def test_no_validate(self, write_config):
+        cfg = configured(write_config(), '--no-validate')
+        assert cfg.val_cfg is cfg.val_dataloader is cfg.val_evaluator is None
+
+    def test_auto_scale_lr(self, write_config):
+        assert configured(write_config(), '--auto-scale-lr').auto_scale_lr.enable
+
+    def test_tensorboard__is_added_once(self, write_config):
+        config = write_config("visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])\n")
+        kinds = [one.type for one in configured(config, '--tensorboard').visualizer.vis_backends]
+        assert kinds == ['LocalVisBackend', 'TensorboardVisBackend']
+
+    def test_loader_defaults__are_mmpretrains(self, write_config):
+        loader = configured(write_config('val_dataloader = dict(num_workers=2)\n')).val_dataloader
+        assert loader.persistent_workers and loader.pin_memory
+        loader = configured(
+            write_config('val_dataloader = dict(num_workers=2)\n'), '--no-persistent-workers'
+        ).val_dataloader
+        assert not loader.persistent_workers
+
+    def test_no_workers__means_no_persistent_ones_which_torch_refuses(self, write_config):
+        config = write_config('val_dataloader = dict(num_workers=0, persistent_workers=True)\n')
+        assert configured(config).val_dataloader.persistent_workers is False
+
+    def test_resume(self, write_config, tmp_path):
+        checkpoint = tmp_path / 'epoch_1.pth'
+        checkpoint.touch()
+        cfg = configured(write_config(), '--resume')
+        assert (cfg.resume, cfg.load_from) == (True, None)
+        cfg = configured(write_config(), '--resume', str(checkpoint))
+        assert (cfg.resume, cfg.load_from) == (True, str(checkpoint))
+
+
+class TestTrainResumeTest:
+    def test_train_then_resume_then_test(self, tool, write_config, tmp_path, monkeypatch):
+        config, work = write_config(), tmp_path / 'work'
+        assert tool('train', config, '--work-dir', work, options=['train_cfg.max_epochs=1']) == 0
+        first = load_checkpoint_file(work / 'epoch_1.pth')
+        assert first['meta']['epoch'] == 1
+        counts = first['meta']['dataset_meta']['class_counts']
+        assert first['state_dict']['head.loss_module.class_counts'].tolist() == counts
+
+        assert tool('train', config, '--work-dir', work, '--resume') == 0
+        second = load_checkpoint_file(work / 'epoch_2.pth')
+        assert second['meta']['iter'] == 2 * first['meta']['iter']
+        log = max(work.glob('*/*.log')).read_text()
+        assert 'resumed epoch: 1' in log
+
+        out = tmp_path / 'metrics.json'
+        arguments = ['--work-dir', work / 'test', '--out', out, '--out-item', 'metrics']
+        assert tool('test', config, work / 'epoch_2.pth', *arguments) == 0
+        metrics = json.loads(out.read_text())
+        assert {'long_tail/top1', 'long_tail/few', 'long_tail/worst'} <= metrics.keys()
+
+    def test_stock_head_and_data__needs_no_hook_in_the_config(self, tool, write_config, tmp_path):
+        """A config with nothing of ours but the loss: the tool adds the hook."""
+        config = write_config(
+            'custom_hooks = []\n'
+            "model = dict(head=dict(loss=dict(_delete_=True, type='BalancedSoftmaxLoss')))\n",
+            base=RCL_DIGITS.parents[1] / 'cross_entropy/resnet8_digits_lt.py',
+        )
+        work = tmp_path / 'work'
+        assert tool('train', config, '--work-dir', work, options=['train_cfg.max_epochs=1']) == 0
+        state = load_checkpoint_file(work / 'epoch_1.pth')['state_dict']
+        assert state['head.loss_module.class_counts'].sum() > 0
+
+
+class TestUserErrors:
+    def test_missing_config(self, tool, tmp_path, capsys):
+        assert tool('train', tmp_path / 'none.py') == 2
+        assert 'none.py" does not exist' in capsys.readouterr().err
+
+    def test_missing_checkpoint__before_anything_is_built(
+        self, tool, write_config, tmp_path, capsys
+    ):
+        work = tmp_path / 'work'
+        assert tool('test', write_config(), tmp_path / 'none.pth', '--work-dir', work) == 2
+        assert 'none.pth" does not exist' in capsys.readouterr().err
+        resume = ['--resume', tmp_path / 'none.pth']
+        assert tool('train', write_config(), '--work-dir', work, *resume) == 2
+        assert not work.exists()
+
+    @pytest.mark.parametrize(
+        ('changes', 'message'),
+        [
+            ("model = dict(backbone=dict(type='Nope'))\n", 'Nope is not in the'),
+            ('model = dict(head=dict(loss=dict(class_counts=[1, 2])))\n', 'has 2 entries'),
+            (
+                "model = dict(head=dict(loss=dict(class_counts='/no/counts.json')))\n",
+                'counts.json" does not exist',
+            ),
+            ("train_dataloader = dict(dataset=dict(split='nope'))\n", "split is 'nope', allowed"),
+            ('this is no python\n', 'invalid syntax'),
+            ("custom_imports = dict(imports=['no_such_package'])\n", 'no_such_package'),
+        ],
+    )
+    def test_wrong_config__one_line_and_exit_1(
+        self, tool, write_config, tmp_path, capsys, changes, message
+    ):
+        assert tool('train', write_config(changes), '--work-dir', tmp_path / 'work') == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert len([line for line in error.splitlines() if line.startswith('error:')]) == 1
+        assert 'Traceback' not in error
+
+    def test_missing_base_config(self, tool, write_config, tmp_path, capsys):
+        assert tool('train', write_config(base=tmp_path / 'nothing.py')) == 1
+        assert 'nothing.py' in capsys.readouterr().err
+
+    def test_error_while_training__traceback_is_in_the_log(
+        self, tool, write_config, tmp_path, capsys
+    ):
+        config = write_config('model = dict(head=dict(loss=dict(class_counts=[9] * 9 + [0])))\n')
+        work = tmp_path / 'work'
+        assert tool('train', config, '--work-dir', work) == 1
+        assert 'class_counts is 0 for class 9' in capsys.readouterr().err
+        assert 'Traceback (most recent call last)' in next(work.glob('*/*.log')).read_text()
+
+    def test_pair_without_equals_sign(self, tool, write_config, capsys):
+        with pytest.raises(SystemExit) as end:
+            tool('train', write_config(), options=['nonsense'])
+        assert end.value.code == 2
+        assert '"nonsense" is not of the form key=value' in capsys.readouterr().err
+
+    def test_hostile_checkpoint__is_refused_in_one_line(self, tool, write_config, tmp_path, capsys):
+        path = tmp_path / 'hostile.pth'
+        torch.save({'state_dict': {}, 'meta': SimpleNamespace()}, path)
+        assert tool('test', write_config(), path, '--work-dir', tmp_path / 'work') == 1
+        error = capsys.readouterr().err
+        assert 'is refused: it asks for types.SimpleNamespace' in error
+        assert 'Traceback' not in error
