@@ -16,8 +16,8 @@ __all__ = [
     'CheckpointError',
     'ClassCountsHook',
     'DeferredReweightingHook',
-    'effective_number_weights',
     'config_path',
+    'effective_number_weights',
     'is_whole',
     'load_checkpoint_file',
 ]

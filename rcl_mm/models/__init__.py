@@ -4,6 +4,7 @@ from .backbones import CIFARResNet
 from .cosine_head import CosineClsHead
 from .heads import RCLHead
 from .imagenet_augments import RandClsAugment, SimAugment
+from .ldam import LDAMLoss
 from .losses import BalancedSoftmaxLoss, RCLLoss
 from .preprocessors import MultiViewDataPreprocessor
 from .projectors import ContrastiveProjector, CosineClassifier
@@ -17,6 +18,7 @@ __all__ = [
     'ContrastiveProjector',
     'CosineClassifier',
     'CosineClsHead',
+    'LDAMLoss',
     'MultiViewDataPreprocessor',
     'RCLHead',
     'RCLLoss',

@@ -1,0 +1,7 @@
+# Balanced softmax (Ren et al., NeurIPS 2020) on CIFAR-100-LT.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, without its contrastive branch.
+# Memory: not measured.
+# python tools/train.py configs/balanced_softmax/resnet32_cifar100_lt.py
+_base_ = '../cross_entropy/resnet32_cifar100_lt.py'
+
+model = dict(head=dict(loss=dict(_delete_=True, type='BalancedSoftmaxLoss')))

@@ -1,0 +1,14 @@
+# Cross-entropy on CIFAR-10-LT with ResNet-32: the baseline of the twins in balanced_softmax/,
+# ldam_drw/, supcon/, bcl/ and rcl/.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, without its contrastive branch.
+# Other imbalance: --cfg-options train_dataloader.dataset.imbalance_factor=50
+# Memory: not measured.
+# python tools/train.py configs/cross_entropy/resnet32_cifar10_lt.py
+_base_ = [
+    '../_base_/datasets/cifar10_lt.py',
+    '../_base_/models/resnet32_cifar.py',
+    '../_base_/schedules/cifar_lt.py',
+    '../_base_/default_runtime.py',
+]
+
+default_hooks = dict(checkpoint=dict(interval=20, max_keep_ckpts=1))

@@ -1,0 +1,8 @@
+# Cross-entropy on CIFAR-10-LT, 400 epochs.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, twice as long.
+# Memory: not measured.
+# python tools/train.py configs/cross_entropy/resnet32_cifar10_lt_400e.py
+_base_ = './resnet32_cifar10_lt.py'
+
+param_scheduler = _base_.param_scheduler_400e
+train_cfg = dict(max_epochs=400)

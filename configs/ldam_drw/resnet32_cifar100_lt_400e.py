@@ -1,0 +1,12 @@
+# LDAM-DRW (Cao et al., NeurIPS 2019) on CIFAR-100-LT, 400 epochs.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, twice as long.
+# Memory: not measured.
+# python tools/train.py configs/ldam_drw/resnet32_cifar100_lt_400e.py
+_base_ = './resnet32_cifar100_lt.py'
+
+param_scheduler = _base_.param_scheduler_400e
+train_cfg = dict(max_epochs=400)
+custom_hooks = [
+    dict(type='ClassCountsHook'),
+    dict(type='DeferredReweightingHook', begin=360),
+]

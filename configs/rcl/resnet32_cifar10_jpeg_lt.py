@@ -1,0 +1,21 @@
+# Rebalanced Contrastive Learning (arXiv 2312.01753) on long-tailed CIFAR-10 (JPEG) with
+# ResNet-32.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, with RCL's loss.
+# Other imbalance: --cfg-options train_dataloader.dataset.imbalance_factor=50
+# Memory: not measured.
+# python tools/train.py configs/rcl/resnet32_cifar10_jpeg_lt.py
+_base_ = '../cross_entropy/resnet32_cifar10_jpeg_lt.py'
+
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=_base_.three_view_pipeline)))
+
+model = dict(
+    head=dict(
+        _delete_=True,
+        type='RCLHead',
+        num_classes=10,
+        in_channels=64,
+        embedding_dim=128,
+        hidden_dim=512,
+        loss=dict(type='RCLLoss', temperature=0.1, cls_weight=2.0, con_weight=0.6),
+    ),
+)

@@ -1,0 +1,120 @@
+"""Label-distribution-aware margins, the LDAM-DRW baseline (Cao et al., NeurIPS 2019)."""
+
+from typing import Optional, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS
+from mmpretrain.models.losses.utils import weight_reduce_loss
+from torch import Tensor
+
+from rcl_mm.class_counts import CountsSource
+from rcl_mm.models.counts_buffer import ClassCountsModule
+
+
+@MODELS.register_module()
+class LDAMLoss(ClassCountsModule):
+    r"""Cross-entropy with a margin for each class, wider for rare ones.
+
+    With the cosines :math:`q_c` of a normalised classifier (:class:`CosineClsHead`), its scale s
+    and the training counts n (Cao et al., "Learning Imbalanced Datasets with
+    Label-Distribution-Aware Margin Loss", NeurIPS 2019, equations 10 to 13)::
+
+        m_c = max_margin * (min_k n_k / n_c)^(1/4)
+        L = -w_y log( exp(s (q_y - m_y)) / (exp(s (q_y - m_y)) + sum_{c != y} exp(s q_c)) )
+
+    The scores that come in are the s·q_c of the head. The class weights w are one until
+    :class:`DeferredReweightingHook` sets them; a batch with weights is averaged over the sum of
+    its weights.
+
+    Args:
+        class_counts (Sequence[int] | str): Training images per class, the path of a JSON or list
+            file, or 'auto' (read by :class:`ClassCountsHook`). Defaults to 'auto'.
+        num_classes (int, optional): Number of classes C. Defaults to None.
+        max_margin (float): Margin of the rarest class, as a cosine. Defaults to 0.5.
+        scale (float): Scale s of the head's cosines. Defaults to 30.
+        reduction (str): 'mean', 'sum' or 'none'. Defaults to 'mean'.
+        loss_weight (float): Weight of the loss. Defaults to 1.0.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        class_counts: Union[str, CountsSource] = 'auto',
+        num_classes: Optional[int] = None,
+        max_margin: float = 0.5,
+        scale: float = 30.0,
+        reduction: str = 'mean',
+        loss_weight: float = 1.0,
+    ) -> None:
+        super().__init__(class_counts, num_classes)
+        if not (max_margin >= 0 and scale > 0):
+            raise ValueError(f'max_margin={max_margin} must be 0 or more and scale={scale} above 0')
+        if reduction not in ('mean', 'sum', 'none'):
+            raise ValueError(f'reduction="{reduction}" is unknown, allowed: mean, sum, none')
+        self.max_margin = max_margin
+        self.scale = scale
+        self.reduction = reduction
+        self.loss_weight = loss_weight
+        self.class_weights: Optional[Tensor] = None
+
+    def margins(self) -> Tensor:
+        """Margins m_c, shape (C, ), float32; that of a class without training images is 0."""
+        counts = self.known_class_counts().float()
+        rarest = counts[counts > 0].min()
+        return torch.where(
+            counts > 0, self.max_margin * (rarest / counts.clamp(min=1)) ** 0.25, 0.0
+        )
+
+    def set_class_weights(self, weights: Optional[Tensor]) -> None:
+        """Weight the classes from now on, with weights of shape (C, ); None ends it.
+
+        Raises:
+            ValueError: If there is not one weight for each class.
+        """
+        if weights is not None:
+            classes = len(self.known_class_counts())
+            if weights.shape != (classes,):
+                raise ValueError(
+                    f'class weights have shape {tuple(weights.shape)}, needed is ({classes},)'
+                )
+            weights = weights.to(self.class_counts.device, torch.float32)
+        self.class_weights = weights
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        target: Tensor,
+        weight: Optional[Tensor] = None,
+        avg_factor: Optional[float] = None,
+        reduction_override: Optional[str] = None,
+        **kwargs,
+    ) -> Tensor:
+        """Loss of scaled cosines.
+
+        Args:
+            cls_score (Tensor): Scores s·q_c, shape (N, C).
+            target (Tensor): Labels, shape (N, ).
+            weight (Tensor, optional): Weight of each sample, shape (N, ).
+            avg_factor (float, optional): What the sum is divided by with 'mean'.
+            reduction_override (str, optional): 'mean', 'sum' or 'none' instead of ``reduction``.
+
+        Raises:
+            ValueError: For soft labels, or unknown class counts.
+        """
+        if target.is_floating_point():
+            raise ValueError(
+                f'LDAMLoss got soft labels of shape {tuple(target.shape)}: a margin needs one '
+                'class per image; take mixup and cutmix out of the data preprocessor'
+            )
+        margin = self.scale * self.margins()[target]
+        scores = cls_score.float().scatter_add(1, target[:, None], -margin[:, None])
+        loss = F.cross_entropy(scores, target, reduction='none')
+        if self.class_weights is not None:
+            # Mean 1 over the batch: the mean is then the one over the sum of the weights.
+            balance = self.class_weights[target]
+            loss = loss * (balance / balance.mean())
+        reduction = reduction_override or self.reduction
+        return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)
