@@ -3,9 +3,22 @@
 import hashlib
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 from mmpretrain.datasets import CIFAR10, CIFAR100
+
+
+@pytest.fixture
+def write_image():
+    """Writes a small noise image, with its folders."""
+
+    def _write_image(path, size=8):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.RandomState(size).randint(0, 256, (size, size, 3), dtype=np.uint8)
+        assert cv2.imwrite(str(path), noise)
+
+    return _write_image
 
 
 def write_batch(path, labels, key, seed):

