@@ -103,20 +103,18 @@ def rebalanced_contrastive_loss(
         class_size = _occurrences(key_labels) + (prototypes is not None)
         key_positives = class_size - 1
         positives = key_positives[offset : offset + anchor_count]
-        key_bias, prototype_bias, own_bias = _denominator_biases(
+        bias, own_bias = _denominator_biases(
             key_labels, labels, class_size, positives, prototypes, log_prior, class_averaging, keys
         )
-        columns = len(keys) + (0 if prototypes is None else len(prototypes))
-        rows, keep = plan_rows(anchor_count, columns, keys.element_size(), chunk_size)
+        rows = plan_rows(anchor_count, len(bias), keys.element_size(), chunk_size)
         loss = BalancedContrast.apply(
             keys,
             prototypes,
             key_labels,
-            key_bias,
-            prototype_bias,
+            bias,
             own_bias,
             positives.to(keys.dtype),
-            (offset, anchor_count, feature_scale**2 / temperature, rows, keep),
+            (offset, anchor_count, feature_scale**2 / temperature, rows),
         )
         if log_prior is not None:
             loss = loss - log_prior[labels]
@@ -196,7 +194,7 @@ def log_class_prior(class_counts: Tensor, like: Tensor) -> Tensor:
 def _denominator_biases(
     key_labels, labels, class_size, positives, prototypes, log_prior, class_averaging, like
 ):
-    """What is added to the similarities of each key, each prototype, and the anchor's own class.
+    """What is added to the similarities of each key (K + C, ), and of the anchor's class (M, ).
 
     gamma log n_{y_k} - log|B_{y_k}| for every key, and log|B| - log|B \\ {i}| on top for keys of
     the anchor's class: one number per anchor, so that no (M, K) table is needed.
@@ -218,7 +216,8 @@ def _denominator_biases(
             # A class without an embedding in the batch has its prototype alone: log 1 = 0.
             log_sizes = torch.zeros_like(prototype_bias).scatter(0, key_labels, log_size)
             prototype_bias = prototype_bias - log_sizes
-    return key_bias, prototype_bias, own_bias
+    bias = key_bias if prototypes is None else torch.cat([key_bias, prototype_bias])
+    return bias, own_bias
 
 
 def _occurrences(labels: Tensor) -> Tensor:
