@@ -1,0 +1,1 @@
+"""Figures and reports of what a run did, and a look at the data before it."""
