@@ -1,4 +1,7 @@
 # Balanced softmax (Ren et al., NeurIPS 2020) on Digits-LT.
+# Recipe: ours, sized for a CPU.
+# Memory: not measured.
+# python tools/train.py configs/balanced_softmax/resnet8_digits_lt.py
 _base_ = '../cross_entropy/resnet8_digits_lt.py'
 
 model = dict(head=dict(loss=dict(_delete_=True, type='BalancedSoftmaxLoss')))

@@ -1,12 +1,12 @@
 # Cross-entropy on ImageNet-LT with ResNeXt-50: the baseline of the twins in balanced_softmax/,
 # ldam_drw/, supcon/, bcl/ and rcl/.
-# Recipe: BCL's (Zhu et al., CVPR 2022) without its contrastive branch.
+# Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), without the contrastive branch.
 # Memory: not measured.
 # python tools/train.py configs/cross_entropy/resnext50_imagenet_lt.py
 _base_ = [
     '../_base_/datasets/imagenet_lt.py',
     '../_base_/models/resnext50.py',
-    '../_base_/schedules/imagenet_90e.py',
+    '../_base_/schedules/imagenet_lt.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -1,4 +1,7 @@
 # Rebalanced Contrastive Learning on Digits-LT.
+# Recipe: ours, sized for a CPU.
+# Memory: not measured.
+# python tools/train.py configs/rcl/resnet8_digits_lt.py
 _base_ = '../cross_entropy/resnet8_digits_lt.py'
 
 model = dict(

@@ -4,17 +4,7 @@
 # python tools/train.py configs/rcl/resnext50_imagenet_lt.py
 _base_ = '../cross_entropy/resnext50_imagenet_lt.py'
 
-# View 0 is the classifier's, views 1 and 2 are the contrastive loss's.
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='ReproducibleMultiView',
-        transforms=[_base_.randcls_view, _base_.sim_view],
-        num_views=[1, 2],
-    ),
-    dict(type='PackInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=_base_.sim_sim_pipeline))
 
 model = dict(
     head=dict(

@@ -25,17 +25,52 @@ sim_view = [
 ]
 rand_view = [*sim_view, rand_augment]
 
-# A baseline trains on the classifier's view alone, drawn from the same random numbers.
+load = dict(type='LoadImageFromFile')
+pack = dict(type='PackInputs')
+
+# Baselines: the classifier's view alone, drawn from the same random numbers.
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    load,
     dict(type='ReproducibleMultiView', transforms=[randcls_view], num_views=[1]),
-    dict(type='PackInputs'),
+    pack,
+]
+# View 0 is the classifier's, views 1 and 2 are the contrastive loss's.
+sim_sim_pipeline = [
+    load,
+    dict(type='ReproducibleMultiView', transforms=[randcls_view, sim_view], num_views=[1, 2]),
+    pack,
+]
+sim_rand_pipeline = [
+    load,
+    dict(
+        type='ReproducibleMultiView',
+        transforms=[randcls_view, sim_view, rand_view],
+        num_views=[1, 1, 1],
+    ),
+    pack,
+]
+rand_rand_pipeline = [
+    load,
+    dict(type='ReproducibleMultiView', transforms=[randcls_view, rand_view], num_views=[1, 2]),
+    pack,
+]
+# Both views in both branches.
+two_view_pipeline = [
+    load,
+    dict(type='ReproducibleMultiView', transforms=[randcls_view, sim_view], num_views=[1, 1]),
+    pack,
+]
+# The contrastive views alone, for standalone RCL.
+contrastive_pipeline = [
+    load,
+    dict(type='ReproducibleMultiView', transforms=[sim_view], num_views=[2]),
+    pack,
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    load,
     dict(type='ResizeEdge', scale=256, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=224),
-    dict(type='PackInputs'),
+    pack,
 ]
 
 train_dataloader = dict(

@@ -1,0 +1,24 @@
+# ResNet-50 with a cosine classifier of scale 30, as BCL on ImageNet-LT and iNaturalist 2018.
+model = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(
+        type='MultiViewDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        to_rgb=True,
+    ),
+    backbone=dict(
+        type='ResNet',
+        depth=50,
+        out_indices=(3,),
+        zero_init_residual=False,
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(
+        type='CosineClsHead',
+        num_classes=1000,
+        in_channels=2048,
+        scale=30.0,
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+    ),
+)

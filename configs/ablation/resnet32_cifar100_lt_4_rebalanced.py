@@ -1,0 +1,7 @@
+# Ablation on CIFAR-100-LT, row 4: BCL + rebalanced softmax: gamma 1, feature scale 1.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR.
+# Memory: not measured.
+# python tools/train.py configs/ablation/resnet32_cifar100_lt_4_rebalanced.py
+_base_ = '../bcl/resnet32_cifar100_lt.py'
+
+model = dict(head=dict(loss=dict(prior_power=1.0)))

@@ -1,0 +1,8 @@
+# BCL (Zhu et al., CVPR 2022) on iNaturalist 2018 with ResNet-50: RCL without the balancing by
+# class frequency.
+# Recipe: BCL's for iNaturalist 2018 (Zhu et al., CVPR 2022), views sim-sim.
+# Memory: not measured.
+# python tools/train.py configs/bcl/resnet50_inaturalist2018.py
+_base_ = '../rcl/resnet50_inaturalist2018.py'
+
+model = dict(head=dict(loss=dict(prior_power=0.0, feature_scale=1.0)))

@@ -1,0 +1,8 @@
+# Rebalanced Contrastive Learning (arXiv 2312.01753) on ImageNet-LT with ResNet-50, 180 epochs.
+# Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), twice as long.
+# Memory: not measured.
+# python tools/train.py configs/rcl/resnet50_imagenet_lt_180e.py
+_base_ = './resnet50_imagenet_lt.py'
+
+param_scheduler = _base_.param_scheduler_180e
+train_cfg = dict(max_epochs=180)

@@ -1,0 +1,7 @@
+# RCL on ImageNet-LT with ResNet-50, contrastive views sim-rand.
+# Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022).
+# Memory: not measured.
+# python tools/train.py configs/rcl/resnet50_imagenet_lt_sim_rand.py
+_base_ = './resnet50_imagenet_lt.py'
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.sim_rand_pipeline))

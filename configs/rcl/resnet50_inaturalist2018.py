@@ -1,0 +1,21 @@
+# Rebalanced Contrastive Learning (arXiv 2312.01753) on iNaturalist 2018 with ResNet-50.
+# Recipe: BCL's for iNaturalist 2018 (Zhu et al., CVPR 2022), views sim-sim, with RCL's loss.
+# Memory: not measured.
+# python tools/train.py configs/rcl/resnet50_inaturalist2018.py
+_base_ = '../cross_entropy/resnet50_inaturalist2018.py'
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.sim_sim_pipeline))
+
+model = dict(
+    head=dict(
+        _delete_=True,
+        type='RCLHead',
+        num_classes=8142,
+        in_channels=2048,
+        embedding_dim=1024,
+        hidden_dim=2048,
+        classifier='cosine',
+        classifier_scale=30.0,
+        loss=dict(type='RCLLoss', temperature=0.07, cls_weight=1.0, con_weight=0.35),
+    ),
+)

@@ -1,0 +1,15 @@
+# Standalone RCL on ImageNet-LT with ResNeXt-50: no cross-entropy; the prototypes are learnable
+# vectors, and a class is predicted by the most similar one.
+# Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), the contrastive views alone.
+# Memory: not measured.
+# python tools/train.py configs/rcl/resnext50_imagenet_lt_standalone.py
+_base_ = './resnext50_imagenet_lt.py'
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.contrastive_pipeline))
+model = dict(
+    head=dict(
+        classifier=None,
+        prototypes='learnable',
+        loss=dict(cls_weight=0.0, con_weight=1.0),
+    ),
+)

@@ -1,0 +1,7 @@
+# SupCon (Khosla et al., NeurIPS 2020) beside balanced softmax on ImageNet-LT with ResNeXt-50.
+# Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), without class averaging and prototypes.
+# Memory: not measured.
+# python tools/train.py configs/supcon/resnext50_imagenet_lt.py
+_base_ = '../bcl/resnext50_imagenet_lt.py'
+
+model = dict(head=dict(prototypes=None, loss=dict(class_averaging=False)))
