@@ -1,0 +1,8 @@
+"""Compare configs: python tools/ablate.py [CONFIG ...] [--seeds 5 --baseline NAME ...]."""
+
+import sys
+
+from rcl_mm.analysis.ablation import main
+
+if __name__ == '__main__':
+    sys.exit(main())
