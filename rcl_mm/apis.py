@@ -2,5 +2,15 @@
 
 from rcl_mm.conversion import ConversionError, config_diff, convert_config, to_rcl
 from rcl_mm.engine.package_configs import config_path
+from rcl_mm.inference import checkpoint_config, load_classifier, predict_images
 
-__all__ = ['ConversionError', 'config_diff', 'config_path', 'convert_config', 'to_rcl']
+__all__ = [
+    'ConversionError',
+    'checkpoint_config',
+    'config_diff',
+    'config_path',
+    'convert_config',
+    'load_classifier',
+    'predict_images',
+    'to_rcl',
+]

@@ -9,6 +9,8 @@ from .augmentations import (
 from .benchmarks import ImageNetLT, INaturalist2018, PlacesLT
 from .digits import DigitsLT
 from .draws import DrawIndex, sample_draws, uniforms
+from .folder import FolderLT, stratified_split
+from .folder_config import fill_in_folder_data
 from .image_lists import read_image_list, scan_image_list
 from .long_tailed import LongTailedDataset, long_tailed_counts, select_long_tailed
 from .resident import ResidentDataset, resident_collate
@@ -18,6 +20,7 @@ from .transforms import ReproducibleMultiView, ReproducibleView
 __all__ = [
     'DigitsLT',
     'DrawIndex',
+    'FolderLT',
     'INaturalist2018',
     'ImageNetLT',
     'LongTailedDataset',
@@ -30,11 +33,13 @@ __all__ = [
     'ResidentDataset',
     'TimmRandAugment',
     'TorchvisionAutoAugment',
+    'fill_in_folder_data',
     'long_tailed_counts',
     'read_image_list',
     'resident_collate',
     'sample_draws',
     'scan_image_list',
     'select_long_tailed',
+    'stratified_split',
     'uniforms',
 ]

@@ -11,6 +11,8 @@ from typing import Any, Callable, Iterator, Optional
 import torch.distributed
 from mmengine.logging import MMLogger
 
+from rcl_mm.engine.downloads import failed_download
+
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 PACKAGE_FOLDER = osp.dirname(osp.dirname(osp.abspath(__file__)))
@@ -88,6 +90,9 @@ def _worker_error_is_users(text: str) -> bool:
 
 def one_line(error: BaseException) -> str:
     """The message of an error in one line, without a worker's traceback."""
+    download = failed_download(error)
+    if download is not None:
+        return download
     text = str(error).strip()
     if 'Original Traceback' in text:
         text = text.splitlines()[-1]

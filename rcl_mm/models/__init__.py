@@ -6,8 +6,10 @@ from .heads import RCLHead
 from .imagenet_augments import RandClsAugment, SimAugment
 from .ldam import LDAMLoss
 from .losses import BalancedSoftmaxLoss, RCLLoss
+from .necks import TokenPooling
 from .preprocessors import MultiViewDataPreprocessor
 from .projectors import ContrastiveProjector, CosineClassifier
+from .timm_backbone import FrozenTIMMBackbone
 from .view_augments import CifarClsAugment, CifarSimAugment, ViewAugment
 
 __all__ = [
@@ -18,11 +20,13 @@ __all__ = [
     'ContrastiveProjector',
     'CosineClassifier',
     'CosineClsHead',
+    'FrozenTIMMBackbone',
     'LDAMLoss',
     'MultiViewDataPreprocessor',
     'RCLHead',
     'RCLLoss',
     'RandClsAugment',
     'SimAugment',
+    'TokenPooling',
     'ViewAugment',
 ]

@@ -1,0 +1,226 @@
+"""A folder of class folders as a data set: a user's own images, with a tail of their own."""
+
+import os
+import os.path as osp
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+from mmengine.logging import MMLogger
+from mmengine.registry import DATASETS
+from mmpretrain.datasets import BaseDataset
+
+from ..class_counts import count_labels
+from .refetch import prepare_or_another
+
+SPLITS = ('train', 'val', 'test')
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+LAYOUT = 'needed are images in data_root/train/<class>/ or data_root/<class>/'
+
+
+def class_folders(data_root: str) -> Tuple[str, List[str]]:
+    """The folder that holds the training images' class folders, and the sorted class names.
+
+    That is ``data_root/train`` if it exists, else ``data_root`` itself.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it has less than two classes with images.
+    """
+    if not data_root or not osp.isdir(data_root):
+        raise FileNotFoundError(f'data_root "{data_root}" is no folder: {LAYOUT}')
+    folder = osp.join(data_root, 'train')
+    if not osp.isdir(folder):
+        held_out = [name for name in ('val', 'test') if osp.isdir(osp.join(data_root, name))]
+        if held_out:
+            raise FileNotFoundError(
+                f'data_root "{data_root}" has {" and ".join(held_out)} but no train: {LAYOUT}'
+            )
+        folder = data_root
+    names = sorted(
+        entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] not in '._'
+    )
+    if len(names) < 2:
+        raise ValueError(
+            f'"{folder}" has {len(names)} class folder(s), at least 2 are needed: {LAYOUT}'
+        )
+    return folder, names
+
+
+def images_below(folder: str) -> List[str]:
+    """Sorted paths of the images in a folder and in its folders, relative to it."""
+    paths = []
+    for place, _, files in os.walk(folder, followlinks=True):
+        paths += [
+            osp.relpath(osp.join(place, name), folder)
+            for name in files
+            if name.lower().endswith(EXTENSIONS) and not name.startswith('.')
+        ]
+    return sorted(paths)
+
+
+def stratified_split(labels: Sequence[int], val_fraction: float, seed: int = 0) -> np.ndarray:
+    """Which images are held out for validation, class by class.
+
+    Of a class with n images ``round(val_fraction * n)`` are held out, at least one if n > 1, and
+    never all: a class with one image keeps it for training. Images are chosen from the order given
+    and the seed alone.
+
+    Args:
+        labels (Sequence[int]): Labels, shape (N, ).
+        val_fraction (float): Share of each class, above 0 and below 1.
+        seed (int): Defaults to 0.
+
+    Returns:
+        np.ndarray: Mask of the held-out images, shape (N, ), bool.
+
+    Raises:
+        ValueError: If ``val_fraction`` is out of range.
+    """
+    if not 0 < val_fraction < 1:
+        raise ValueError(f'val_fraction is {val_fraction}, allowed is above 0 and below 1')
+    labels = np.asarray(labels)
+    random_state = np.random.RandomState(seed)
+    held_out = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        indices = random_state.permutation(np.flatnonzero(labels == label))
+        number = max(1, round(val_fraction * len(indices)))
+        held_out[indices[: min(number, len(indices) - 1)]] = True
+    return held_out
+
+
+@DATASETS.register_module()
+class FolderLT(BaseDataset):
+    """Your own images in one folder per class; names, counts and groups come from the folders.
+
+    ::
+
+        data_root/train/<class>/*.jpg        or, without a train folder,   data_root/<class>/*.jpg
+        data_root/val/<class>/*.jpg          (optional)
+        data_root/test/<class>/*.jpg         (optional)
+
+    Without a val folder a stratified part of the training images is held out, so that no class is
+    left without a training image; without a test folder ``test`` is the same as ``val``. Images
+    are found in folders of any depth below a class folder.
+
+    Args:
+        data_root (str): The folder.
+        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
+        val_fraction (float): Share of each class held out where there is no val folder. Defaults
+            to 0.2.
+        split_seed (int): Seed of that split; not the run's. Defaults to 0.
+        **kwargs: Arguments of MMPretrain's ``BaseDataset``: pipeline, test_mode, lazy_init, ...
+
+    Raises:
+        FileNotFoundError: If ``data_root`` is no folder or has no training images' folder.
+        ValueError: For an unknown split, less than two classes, a class without a training image,
+            or a class in val or test that the training images do not have.
+
+    Example:
+        >>> train = dict(type='FolderLT', data_root='data/birds', split='train', pipeline=[])
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        split: str = 'train',
+        val_fraction: float = 0.2,
+        split_seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        if split not in SPLITS:
+            raise ValueError(f'split is {split!r}, allowed are {", ".join(SPLITS)}')
+        self.split = split
+        self.val_fraction = val_fraction
+        self.split_seed = split_seed
+        kwargs.setdefault('ann_file', '')
+        super().__init__(data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> List[dict]:
+        """Find the images of the split."""
+        train_folder, names = class_folders(self.data_root)
+        if self.CLASSES is not None and list(self.CLASSES) != names:
+            raise ValueError(
+                f'classes are {list(self.CLASSES)[:5]}..., but the folders in "{train_folder}" are '
+                f'{names[:5]}...: leave classes out, or name the folders alike'
+            )
+        self._metainfo['classes'] = tuple(names)
+        folder = self._held_out_folder()
+        if folder is not None:
+            return self._scan(folder, {name: label for label, name in enumerate(names)})
+        data_list = self._scan(train_folder, {name: label for label, name in enumerate(names)})
+        labels = [data['gt_label'] for data in data_list]
+        empty = np.flatnonzero(count_labels(labels, len(names)) == 0)
+        if empty.size:
+            raise ValueError(
+                f'"{osp.join(train_folder, names[empty[0]])}" has no image ({empty.size} such '
+                f'class(es)): add images ({", ".join(EXTENSIONS)}), or remove the folder'
+            )
+        if self._folder_of('val') is None:
+            held_out = stratified_split(labels, self.val_fraction, self.split_seed)
+            wanted = held_out if self.split != 'train' else ~held_out
+            data_list = [data for data, keep in zip(data_list, wanted) if keep]
+        return data_list
+
+    def _folder_of(self, split: str) -> Optional[str]:
+        folder = osp.join(self.data_root, split)
+        return folder if osp.isdir(folder) else None
+
+    def _held_out_folder(self) -> Optional[str]:
+        """The folder of val or test images, if this split has one of its own."""
+        if self.split == 'train':
+            return None
+        if self.split == 'test' and self._folder_of('test') is not None:
+            return self._folder_of('test')
+        return self._folder_of('val')
+
+    def _scan(self, folder: str, labels: Dict[str, int]) -> List[dict]:
+        found = sorted(
+            entry.name
+            for entry in os.scandir(folder)
+            if entry.is_dir() and entry.name[0] not in '._'
+        )
+        unknown = [name for name in found if name not in labels]
+        if unknown:
+            raise ValueError(
+                f'"{osp.join(folder, unknown[0])}" is a class without training images '
+                f'({len(unknown)} such class(es)): add a folder of that name to the training '
+                'images, or remove this one'
+            )
+        data_list = [
+            dict(img_path=osp.join(folder, name, path), gt_label=labels[name])
+            for name in found
+            for path in images_below(osp.join(folder, name))
+        ]
+        if not data_list:
+            raise ValueError(f'"{folder}" has no image ({", ".join(EXTENSIONS)})')
+        absent = len(labels) - len({data['gt_label'] for data in data_list})
+        if absent and self.split != 'train':
+            MMLogger.get_current_instance().warning(
+                f'FolderLT {self.split}: {absent} of {len(labels)} classes have no image in '
+                f'"{folder}"; they are left out of the mean accuracies'
+            )
+        return data_list
+
+    def get_gt_labels(self) -> np.ndarray:
+        """Labels, shape (N, ), int64."""
+        return super().get_gt_labels().astype(np.int64)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """Images of each class in this split, shape (C, ), int64."""
+        return count_labels(self.get_gt_labels(), len(self.CLASSES))
+
+    @property
+    def metainfo(self) -> dict:
+        """Class names and, of an initialised training split, ``class_counts`` (list of int)."""
+        metainfo = super().metainfo
+        if self.split == 'train' and self._fully_initialized:
+            metainfo['class_counts'] = self.class_counts.tolist()
+        return metainfo
+
+    def __getitem__(self, idx: int) -> Any:
+        """A sample after the pipeline; another one, chosen reproducibly, if that gave None."""
+        self.full_init()
+        return prepare_or_another(
+            self.prepare_data, idx, len(self), self.test_mode, self.max_refetch
+        )

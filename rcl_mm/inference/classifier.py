@@ -1,0 +1,162 @@
+"""A trained classifier from its checkpoint alone."""
+
+import copy
+import os.path as osp
+from typing import Any, List, NamedTuple, Optional, Tuple, Union
+
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.registry import TRANSFORMS
+from torch import nn
+
+from rcl_mm.conversion.errors import type_name
+from rcl_mm.engine.checkpoint import load_checkpoint_file
+from rcl_mm.engine.literal_config import read_literal_config
+
+
+class Classifier(NamedTuple):
+    """What is needed to classify images: model in evaluation mode, pipeline, class names."""
+
+    model: nn.Module
+    config: Config
+    classes: Tuple[str, ...]
+
+
+def checkpoint_config(checkpoint: Union[str, dict]) -> Config:
+    """The config that a checkpoint was trained with, ready for inference.
+
+    It is read from the checkpoint as data, never executed, and it does not download pre-trained
+    weights: the checkpoint's own come in their place.
+
+    Args:
+        checkpoint (str | dict): Path of a checkpoint, or what is in it.
+
+    Returns:
+        Config: For example for ``mmpretrain.ImageClassificationInferencer(config, path)``.
+
+    Raises:
+        ValueError: If the checkpoint records no config, or one that is not plain data.
+    """
+    name = 'the checkpoint'
+    if not isinstance(checkpoint, dict):
+        name, checkpoint = f'"{checkpoint}"', load_checkpoint_file(checkpoint)
+    text = (checkpoint.get('meta') or {}).get('cfg')
+    if not isinstance(text, str):
+        raise ValueError(f'{name} records no config: give the config of its training (--config)')
+    try:
+        cfg = read_literal_config(text)
+    except ValueError as error:
+        raise ValueError(
+            f'{name} records a config that can not be read: {error}; give the config of its '
+            'training (--config)'
+        ) from None
+    return without_downloads(cfg)
+
+
+def without_downloads(cfg: Config) -> Config:
+    """A copy of a config whose model loads no pre-trained weights when it is built."""
+    cfg = copy.deepcopy(cfg)
+    _drop_pretrained(cfg.get('model'))
+    return cfg
+
+
+def load_classifier(
+    checkpoint: str, config: Optional[str] = None, device: Union[str, torch.device] = 'cpu'
+) -> Classifier:
+    """Build the model of a checkpoint and load its weights.
+
+    Args:
+        checkpoint (str): Path of a checkpoint of ``tools/train.py`` or another MMEngine run.
+        config (str, optional): Path of its config. Defaults to what the checkpoint records.
+        device (str | torch.device): Defaults to 'cpu'.
+
+    Raises:
+        FileNotFoundError: If one of the files does not exist.
+        ValueError: If the checkpoint has no weights, or they are not those of the config's model.
+    """
+    contents = load_checkpoint_file(checkpoint)
+    if config is None:
+        cfg = checkpoint_config(contents)
+    elif not osp.isfile(config):
+        raise FileNotFoundError(f'config "{config}" does not exist: give the path of a config file')
+    else:
+        cfg = without_downloads(Config.fromfile(config))
+    if not isinstance(contents.get('state_dict'), dict):
+        raise ValueError(f'"{checkpoint}" has no state_dict: give a checkpoint of a training run')
+    model_cfg = copy.deepcopy(cfg.model)
+    if cfg.get('data_preprocessor'):
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(model_cfg)
+    wrong = model.load_state_dict(contents['state_dict'], strict=False)
+    # A loss's class counts are for training.
+    missing = [key for key in wrong.missing_keys if not key.endswith('class_counts')]
+    if missing or wrong.unexpected_keys:
+        key = (missing or wrong.unexpected_keys)[0]
+        raise ValueError(
+            f'"{checkpoint}" is not of this model: {len(missing)} weights are missing and '
+            f'{len(wrong.unexpected_keys)} are too many, such as {key}: give its own config'
+        )
+    meta = (contents.get('meta') or {}).get('dataset_meta') or {}
+    num_classes = getattr(model.head, 'num_classes', None)
+    classes = tuple(meta.get('classes') or map(str, range(num_classes or 0)))
+    if num_classes is not None and len(classes) != num_classes:
+        raise ValueError(
+            f'"{checkpoint}" names {len(classes)} classes, its model has {num_classes}: give the '
+            'config of its training'
+        )
+    return Classifier(model.eval().to(device), cfg, classes)
+
+
+def image_pipeline(cfg: Config) -> Compose:
+    """The test pipeline of a config, from the path of an image file.
+
+    For data that is not in files (CIFAR, Digits-LT) loading is put in front, in RGB as there.
+
+    Raises:
+        ValueError: If the config has no test pipeline.
+    """
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
+    dataset = loader.get('dataset') or {}
+    while isinstance(dataset.get('dataset'), dict):
+        dataset = dataset['dataset']
+    steps: List[Any] = [copy.deepcopy(dict(step)) for step in dataset.get('pipeline') or []]
+    if not steps:
+        raise ValueError('the config has no test_dataloader with a pipeline: add one')
+    from_files = type_name(steps[0]) == 'LoadImageFromFile'
+    load = steps.pop(0) if from_files else dict(type='LoadImageFromFile')
+    load = TRANSFORMS.build({**load, 'ignore_empty': True})
+    parts = [load] if from_files else [load, _to_rgb]
+    return Compose([*parts, *(TRANSFORMS.build(step) for step in steps)])
+
+
+def takes_rgb(cfg: Config) -> bool:
+    """Whether the network of a config works on RGB images, after its data preprocessor."""
+    preprocessor = cfg.get('data_preprocessor') or cfg.model.get('data_preprocessor') or {}
+    pipeline = image_pipeline(cfg).transforms
+    from_files = _to_rgb not in pipeline
+    return bool(preprocessor.get('to_rgb')) == from_files
+
+
+def _to_rgb(results: dict) -> dict:
+    results['img'] = results['img'][..., ::-1].copy()
+    return results
+
+
+def _drop_pretrained(node: Any) -> None:
+    """Take pre-trained weights out of a model config, in place."""
+    if isinstance(node, dict):
+        init_cfg = node.get('init_cfg')
+        inits = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
+        if any(isinstance(one, dict) and type_name(one) == 'Pretrained' for one in inits):
+            node['init_cfg'] = None
+        if node.get('pretrained'):
+            node['pretrained'] = False if isinstance(node['pretrained'], bool) else None
+        if node.get('checkpoint_path'):
+            node['checkpoint_path'] = ''
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            _drop_pretrained(child)

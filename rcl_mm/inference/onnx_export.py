@@ -1,0 +1,168 @@
+"""What ``tools/export_onnx.py`` does: a checkpoint as ONNX, checked against ONNX Runtime."""
+
+import argparse
+import json
+import os
+import os.path as osp
+import tempfile
+from typing import Optional, Sequence, Tuple
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from torch import Tensor, nn
+
+from rcl_mm.conversion.pipelines import output_size
+from rcl_mm.engine.compat import filter_needless_warnings
+from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.inference.classifier import Classifier, load_classifier, takes_rgb
+
+# Largest difference of a class score (a probability) that float32 on two runtimes may have.
+TOLERANCE = 1e-4
+
+
+class ExportedClassifier(nn.Module):
+    """From RGB pixels to class scores: normalisation, network and softmax in one.
+
+    Args:
+        classifier (Classifier): Its model's ``head(feats)`` has to give scores (N, C).
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.model = classifier.model
+        self.takes_rgb = takes_rgb(classifier.config)
+        preprocessor = classifier.model.data_preprocessor
+        mean = getattr(preprocessor, 'mean', torch.zeros(3, 1, 1))
+        std = getattr(preprocessor, 'std', torch.ones(3, 1, 1))
+        self.register_buffer('mean', mean.float().view(1, -1, 1, 1))
+        self.register_buffer('std', std.float().view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Class scores (N, C) that sum to one, of RGB images (N, 3, H, W) of 0..255, float32."""
+        if not self.takes_rgb:
+            images = images.flip(1)
+        features = self.model.extract_feat((images - self.mean) / self.std)
+        return self.model.head(features).softmax(dim=1)
+
+
+def export_onnx(
+    classifier: Classifier, path: str, input_size: Optional[Tuple[int, int]] = None
+) -> float:
+    """Write a classifier as ONNX with a free batch size, and compare it with ONNX Runtime.
+
+    The file holds everything (no second file), with the class names as JSON in its metadata
+    under ``classes``. It appears only after the comparison.
+
+    Args:
+        classifier (Classifier): From :func:`load_classifier`, on the CPU.
+        path (str): File to write.
+        input_size (tuple[int, int], optional): Height and width of the images. Defaults to the
+            size after the test pipeline.
+
+    Returns:
+        float: Largest absolute difference of a score between torch and ONNX Runtime.
+
+    Raises:
+        ValueError: If the size cannot be told, or the scores differ.
+    """
+    import onnx
+    import onnxruntime
+
+    height, width = input_size or image_size(classifier.config)
+    module = ExportedClassifier(classifier).eval()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 3, height, width, generator=generator) * 255
+    folder = osp.dirname(osp.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        partial = osp.join(temporary, 'model.onnx')
+        torch.onnx.export(
+            module,
+            (images,),
+            partial,
+            input_names=['images'],
+            output_names=['scores'],
+            dynamic_shapes=({0: torch.export.Dim('batch', min=1)},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+        model = onnx.load(partial)
+        entry = model.metadata_props.add()
+        entry.key, entry.value = 'classes', json.dumps(list(classifier.classes))
+        onnx.checker.check_model(model)
+        onnx.save(model, partial)
+        session = onnxruntime.InferenceSession(partial, providers=['CPUExecutionProvider'])
+        largest = 0.0
+        for batch in (images, images[:1], torch.cat([images, images.flip(3)])):
+            with torch.no_grad():
+                expected = module(batch)
+            (scores,) = session.run(['scores'], {'images': batch.numpy()})
+            largest = max(largest, float((torch.from_numpy(scores) - expected).abs().max()))
+        if not largest <= TOLERANCE:
+            raise ValueError(
+                f'scores of ONNX Runtime differ from torch by {largest:.2g}, allowed is '
+                f'{TOLERANCE:.2g}: nothing is written'
+            )
+        os.replace(partial, path)
+    return largest
+
+
+def image_size(cfg: Config) -> Tuple[int, int]:
+    """Height and width of the images after the test pipeline of a config.
+
+    Raises:
+        ValueError: If no step of it says so.
+    """
+    for name in ('test_dataloader', 'train_dataloader'):
+        dataset = (cfg.get(name) or {}).get('dataset') or {}
+        while isinstance(dataset.get('dataset'), dict):
+            dataset = dataset['dataset']
+        steps = []
+        for step in dataset.get('pipeline') or ():
+            views = step.get('transforms')
+            steps += views[0] if views and isinstance(views[0], (list, tuple)) else [step]
+        size = output_size(steps)
+        if size is not None:
+            return (size, size) if isinstance(size, int) else size[::-1]
+    raise ValueError('no pipeline says the size of the images: give --input-size HEIGHT WIDTH')
+
+
+def export_parser() -> argparse.ArgumentParser:
+    """Arguments of ``tools/export_onnx.py``."""
+    parser = argparse.ArgumentParser(
+        description='Write a trained checkpoint as ONNX, checked against ONNX Runtime'
+    )
+    parser.add_argument('checkpoint', help='path of the checkpoint')
+    parser.add_argument('-o', '--out', required=True, help='ONNX file to write')
+    parser.add_argument(
+        '--input-size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help='size of the images'
+    )
+    parser.add_argument('--config', help='config of the training. Defaults to the recorded one')
+    parser.add_argument('--debug', action='store_true', help='show the full traceback of an error')
+    return parser
+
+
+def export(args: argparse.Namespace) -> float:
+    """Export as the arguments of ``tools/export_onnx.py`` say; returns the largest difference."""
+    if osp.splitext(args.out)[1] != '.onnx':
+        raise UsageError(f'-o "{args.out}" is no .onnx file')
+    if args.input_size is not None and min(args.input_size) < 1:
+        raise UsageError(f'--input-size {args.input_size} has to be positive')
+    filter_needless_warnings()
+    MMLogger.get_current_instance().setLevel('WARNING')
+    classifier = load_classifier(args.checkpoint, args.config)
+    size = None if args.input_size is None else tuple(args.input_size)
+    largest = export_onnx(classifier, args.out, size)
+    print(
+        f'written: {args.out} (input "images": RGB, 0..255, float32; output "scores"; largest '
+        f'difference from torch {largest:.1e})'
+    )
+    return largest
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Entry of the tool; returns its exit code."""
+    args = export_parser().parse_args(arguments)
+    return report_errors(lambda: export(args), debug=args.debug)

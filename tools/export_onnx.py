@@ -1,0 +1,8 @@
+"""Export to ONNX: python tools/export_onnx.py CHECKPOINT -o MODEL.onnx."""
+
+import sys
+
+from rcl_mm.inference.onnx_export import main
+
+if __name__ == '__main__':
+    sys.exit(main())
