@@ -13,6 +13,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from rcl_mm.conversion import config_diff, convert_config
+from rcl_mm.datasets.folder_config import fill_in_folder_data
 from rcl_mm.engine.arguments import test_parser, train_parser
 from rcl_mm.engine.compat import (
     adapt_to_cpu,
@@ -175,6 +176,7 @@ def finish_config(cfg: Config, args: argparse.Namespace) -> Config:
             cfg[name] = _with_loader_defaults(cfg[name], args)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    fill_in_folder_data(cfg)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         # torch refuses persistent workers where there are none.
         if cfg.get(name) is not None and not cfg[name].get('num_workers'):
