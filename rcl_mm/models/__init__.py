@@ -2,6 +2,7 @@
 
 from .backbones import CIFARResNet
 from .cosine_head import CosineClsHead
+from .digits_augment import DigitsAugment
 from .heads import RCLHead
 from .imagenet_augments import RandClsAugment, SimAugment
 from .ldam import LDAMLoss
@@ -20,6 +21,7 @@ __all__ = [
     'ContrastiveProjector',
     'CosineClassifier',
     'CosineClsHead',
+    'DigitsAugment',
     'FrozenTIMMBackbone',
     'LDAMLoss',
     'MultiViewDataPreprocessor',

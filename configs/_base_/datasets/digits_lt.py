@@ -6,7 +6,14 @@ dataset_type = 'DigitsLT'
 
 view = [
     dict(type='RandomResizedCrop', scale=32, crop_ratio_range=(0.5, 1.0)),
-    dict(type='Rotate', magnitude_range=(0.0, 15.0), magnitude_level=7, magnitude_std=5, prob=0.8),
+    dict(
+        type='Rotate',
+        magnitude_range=(0.0, 15.0),
+        magnitude_level=7,
+        magnitude_std=5,
+        prob=0.8,
+        pad_val=[0, 0, 0],
+    ),
     dict(type='RandomColorJitter', brightness=0.4, contrast=0.4, backend='cv2'),
     dict(type='RandomCutout', length=8, prob=0.5),
 ]
