@@ -1,32 +1,70 @@
-"""Gather with gradients: every rank's embeddings as keys on every rank."""
+"""Gather with gradients: every rank's embeddings as keys on every rank.
 
-from typing import Tuple
+::
+
+    rank 0   [ its rows | padding ]        every rank  [ rows of rank 0 | .. rank 1 | .. rank 2 ]
+    rank 1   [ its rows           ]   ->                 offset = rank * rows_per_rank
+    rank 2   [ its rows  | padding]                      padding: zeros with label -1
+
+Collectives need equal sizes on all ranks and a last batch need not have them, but asking for the
+sizes in every step would make each GPU wait for all others. So the ranks agree on the rows to
+send once, at the first step, and a smaller batch is padded.
+"""
+
+import datetime
+import itertools
+import weakref
+from typing import Optional, Tuple
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
+from torch.distributed.distributed_c10d import _get_default_store
+
+PADDING_LABEL = -1
+"""Label of the rows that fill up a smaller batch: no key for any anchor."""
+
+SECONDS_TO_MEET_FIRST = 1800
+"""How long a rank waits for the others at the first step, which some reach late."""
+
+SECONDS_TO_MEET_AGAIN = 60
+"""The same when its batch has outgrown the agreement, which all ranks must do at once."""
+
+_OUTGROWN = 'rcl_mm/outgrown'
+_agreements = itertools.count()
+_agreed: Tuple[Optional[weakref.ref], int] = (None, 0)
 
 
 class _AllGather(torch.autograd.Function):
-    """Concatenate equal-sized tensors of all ranks; backward sums their gradients."""
+    """Concatenate tensors of equal size of all ranks; backward sums their gradients.
+
+    The gradient of a rank's rows is the sum of what all ranks' losses have for them: a
+    reduce-scatter. (``mmengine.dist.all_gather`` carries no gradient, and keeping one's own slice
+    of one's own gradient, as some layers do, loses what the other ranks' anchors contribute.)
+    """
 
     @staticmethod
     def forward(ctx, tensor: Tensor) -> Tensor:
-        parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, tensor.contiguous())
-        ctx.rows = len(tensor)
-        return torch.cat(parts)
+        tensor = tensor.contiguous()
+        ctx.shape = tensor.shape
+        gathered = tensor.new_empty(dist.get_world_size() * len(tensor), *tensor.shape[1:])
+        dist.all_gather_into_tensor(gathered, tensor)
+        return gathered
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
-        grad = grad.contiguous()
-        dist.all_reduce(grad)
-        start = dist.get_rank() * ctx.rows
-        return grad[start : start + ctx.rows]
+        own = grad.new_empty(ctx.shape)
+        dist.reduce_scatter_tensor(own, grad.contiguous())
+        return own
 
 
 def gather_embeddings(embeddings: Tensor, labels: Tensor) -> Tuple[Tensor, Tensor, int, int]:
     """Embeddings and labels of all ranks, in rank order, with gradients to the rank they came from.
+
+    Ranks may hold different numbers of rows: smaller batches come padded with zeros labelled
+    ``PADDING_LABEL``. Nothing makes an accelerator wait, but for the first call, and for one with
+    more rows than in any call before.
 
     Args:
         embeddings (Tensor): This rank's embeddings, shape (M, D).
@@ -35,9 +73,78 @@ def gather_embeddings(embeddings: Tensor, labels: Tensor) -> Tuple[Tensor, Tenso
     Returns:
         tuple[Tensor, Tensor, int, int]: Embeddings (K, D), labels (K, ), the row at which this
         rank's own begin, and the number of ranks. Without a process group: the inputs, 0 and 1.
+
+    Raises:
+        RuntimeError: If the ranks' embeddings differ in dimension or type, or one rank's batch
+            grows beyond all batches before while another's does not.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return embeddings, labels, 0, 1
-    keys = _AllGather.apply(embeddings)
-    key_labels = _AllGather.apply(labels)
-    return keys, key_labels, dist.get_rank() * len(labels), dist.get_world_size()
+    rows = _rows_per_rank(embeddings)
+    missing = rows - len(labels)
+    if missing:
+        embeddings = F.pad(embeddings, (0, 0, 0, missing))
+        labels = F.pad(labels, (0, missing), value=PADDING_LABEL)
+    try:
+        keys, key_labels = _AllGather.apply(embeddings), _AllGather.apply(labels)
+    except RuntimeError as error:
+        raise _explain(error) from error
+    return keys, key_labels, dist.get_rank() * rows, dist.get_world_size()
+
+
+def _rows_per_rank(embeddings: Tensor) -> int:
+    """The number of rows that every rank sends: the largest batch of any rank so far.
+
+    A rank within the agreement asks nobody. One beyond it meets the others, who must be beyond it
+    too: an epoch's last batch is smaller, not larger, and a new batch size is new for all.
+    """
+    global _agreed
+    group, rows = _agreed
+    if group is None or group() is not dist.group.WORLD:
+        group, rows = weakref.ref(dist.group.WORLD), 0
+    if len(embeddings) > rows or rows == 0:
+        seconds = SECONDS_TO_MEET_AGAIN if rows else SECONDS_TO_MEET_FIRST
+        rows = _agree(embeddings, rows, seconds)
+        _agreed = (group, rows)
+    return rows
+
+
+def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
+    """Largest number of rows of all ranks, over the process group's store.
+
+    The store waits with a time limit of its own; a collective that one rank does not join would
+    hang or mix up its message with another one.
+    """
+    rank, ranks = dist.get_rank(), dist.get_world_size()
+    store = dist.PrefixStore(f'rcl_mm/rows/{next(_agreements)}', _get_default_store())
+    kind = f'{embeddings.shape[1]} {embeddings.dtype}'
+    store.set(str(rank), f'{len(embeddings)} {kind}')
+    try:
+        store.wait([str(other) for other in range(ranks)], datetime.timedelta(seconds=seconds))
+    except RuntimeError as error:
+        absent = [other for other in range(ranks) if not store.check([str(other)])]
+        message = (
+            f'rank {rank} has {len(embeddings)} embeddings to gather, more than the {agreed} of '
+            f'any step before, but the batch of ranks {absent} has not grown within {seconds:g} s: '
+            'give all ranks the same batch size (drop_last, or a sampler that rounds up)'
+        )
+        _get_default_store().set(_OUTGROWN, message)
+        raise RuntimeError(message) from error
+    answers = [store.get(str(other)).decode().split(' ', 1) for other in range(ranks)]
+    for other, (_, other_kind) in enumerate(answers):
+        if other_kind != kind:
+            raise RuntimeError(
+                f'embeddings to gather have dimension and type {kind} on rank {rank}, but '
+                f'{other_kind} on rank {other}: give all ranks the same model and precision'
+            )
+    return max(int(count) for count, _ in answers)
+
+
+def _explain(error: RuntimeError) -> RuntimeError:
+    """A failed collective in the words of the rank that left because of its batch, if one did."""
+    try:
+        store = _get_default_store()
+        known = store.check([_OUTGROWN])
+        return RuntimeError(store.get(_OUTGROWN).decode()) if known else error
+    except RuntimeError:  # the store went down with the rank that held it
+        return error

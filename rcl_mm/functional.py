@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rcl_mm.balanced_contrast import BalancedContrast, plan_rows
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
-from rcl_mm.distributed import gather_embeddings
+from rcl_mm.distributed import PADDING_LABEL, gather_embeddings
 
 __all__ = ['balanced_softmax_loss', 'log_class_prior', 'rebalanced_contrastive_loss']
 
@@ -125,7 +125,8 @@ def rebalanced_contrastive_loss(
         if reduction == 'sum':
             return loss.sum()
         # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
-        return loss.sum() * ranks / (key_positives > 0).sum().clamp(min=1)
+        valid = (key_positives > 0) & (key_labels != PADDING_LABEL)
+        return loss.sum() * ranks / valid.sum().clamp(min=1)
 
 
 def balanced_softmax_loss(
@@ -202,6 +203,9 @@ def _denominator_biases(
     key_bias = like.new_zeros(len(key_labels))
     prototype_bias = None if prototypes is None else like.new_zeros(len(prototypes))
     own_bias = like.new_zeros(len(labels))
+    if len(key_labels) > len(labels):
+        # Keys of several ranks: what fills up a smaller batch is no key.
+        key_bias = key_bias.masked_fill(key_labels == PADDING_LABEL, -torch.inf)
     if log_prior is not None:
         key_bias = key_bias + log_prior[key_labels]
         if prototypes is not None:
@@ -213,9 +217,11 @@ def _denominator_biases(
             like.dtype
         ).log()
         if prototypes is not None:
-            # A class without an embedding in the batch has its prototype alone: log 1 = 0.
-            log_sizes = torch.zeros_like(prototype_bias).scatter(0, key_labels, log_size)
-            prototype_bias = prototype_bias - log_sizes
+            # A class without an embedding in the batch has its prototype alone: log 1 = 0. The
+            # padding's label, -1, goes to an entry of its own behind them.
+            slots = len(prototypes) + 1
+            log_sizes = like.new_zeros(slots).scatter(0, key_labels.remainder(slots), log_size)
+            prototype_bias = prototype_bias - log_sizes[:-1]
     bias = key_bias if prototypes is None else torch.cat([key_bias, prototype_bias])
     return bias, own_bias
 
