@@ -129,3 +129,8 @@ def name_classes(indices: Sequence[int], classes: Optional[Sequence[str]], limit
     names: List[str] = [str(classes[i]) if classes else str(i) for i in indices[:limit]]
     more = f' and {len(indices) - limit} more' if len(indices) > limit else ''
     return ', '.join(names) + more
+
+
+def class_number(number: int) -> str:
+    """A number of classes in words: ``1 class``, ``2 classes``."""
+    return f'{number} class' if number == 1 else f'{number} classes'

@@ -147,7 +147,7 @@ class ResultsRecorder(ShotGroupsMixin, StreamingMetric):
             geometry = class_geometry(statistics.counts, statistics.sums)
             means = statistics.sums / statistics.counts.clamp(min=1).unsqueeze(1)
             spaces[name] = FeatureSpace(
-                class_means=means.cpu().numpy().astype(np.float16),
+                class_means=means.cpu().numpy().astype(_means_type(means)),
                 compactness=geometry.compactness,
                 angle_min=geometry.min_angle,
                 map_features=unit_rows(chosen['features']).astype(np.float16),
@@ -253,6 +253,11 @@ def classes_on_map(
         picks = np.linspace(0, len(by_count) - 1, MAP_CLASSES // len(groups)).round()
         chosen.append(by_count[np.unique(picks.astype(np.int64))])
     return np.sort(np.concatenate(chosen))
+
+
+def _means_type(means: Tensor) -> type:
+    """float32, or float16 where class means would take more than 16 MB."""
+    return np.float32 if means.numel() <= 2**22 else np.float16
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from rcl_mm.class_counts import (
 )
 from rcl_mm.evaluation.class_accuracy import (
     GROUPS,
+    class_number,
     group_means,
     name_classes,
     per_class_accuracy,
@@ -231,7 +232,7 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
             sizes = shot_groups(self.class_counts, self.many, self.few)
             for group in GROUPS:
                 figure = f'{metrics[group]:.2f}' if group in metrics else 'no figure'
-                parts.append(f'{group} {figure} ({len(sizes[group])} classes)')
+                parts.append(f'{group} {figure} ({class_number(len(sizes[group]))})')
         parts.append(f'worst class {metrics["worst"]:.2f}')
         if 'ece' in metrics:
             parts.append(f'ECE {metrics["ece"]:.2f}')

@@ -1,0 +1,53 @@
+"""Look at a training set before training: python tools/inspect_data.py CONFIG [-o FOLDER]."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import Config
+
+from rcl_mm.analysis.data_summary import inspect_config, summary_text, write_summary
+from rcl_mm.engine.arguments import SettingsAction
+from rcl_mm.engine.compat import filter_needless_warnings, mend_missing_pkg_resources
+from rcl_mm.engine.errors import UsageError, report_errors
+
+
+def parse_args(arguments=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Class frequencies of the training set of a config, with first warning signs'
+    )
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument(
+        '-o',
+        '--out',
+        help='folder for class_frequency.png and class_counts.csv. Defaults to '
+        'work_dirs/inspect_data/CONFIG',
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=SettingsAction, help='override settings, as key=value'
+    )
+    parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
+    return parser.parse_args(arguments)
+
+
+def inspect(args: argparse.Namespace) -> None:
+    filter_needless_warnings()
+    mend_missing_pkg_resources()
+    if not Path(args.config).is_file():
+        raise UsageError(f'config "{args.config}" does not exist: give the path of a config file')
+    config = Config.fromfile(args.config)
+    if args.cfg_options:
+        config.merge_from_dict(args.cfg_options)
+    summary = inspect_config(config)
+    print(summary_text(summary))
+    out = args.out or Path('work_dirs', 'inspect_data', Path(args.config).stem)
+    print('written: ' + ', '.join(str(path) for path in write_summary(summary, out)))
+
+
+def main(arguments=None) -> int:
+    args = parse_args(arguments)
+    return report_errors(lambda: inspect(args), args.debug)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
