@@ -1,0 +1,111 @@
+"""Many results in one file, small enough for a repository, and back."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+from rcl_mm.analysis.experiment_run import FORMAT, RESULT_NAME, read_json, write_json
+from rcl_mm.engine.errors import UsageError
+
+# Written once where all records agree.
+SHARED = ('format', 'versions', 'commit', 'device', 'threads')
+
+
+def find_records(work_dir: Path) -> List[Dict[str, Any]]:
+    """All results below a folder, by name.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    work_dir = Path(work_dir)
+    records = [read_json(path) for path in sorted(work_dir.rglob(RESULT_NAME))]
+    records = [record for record in records if record is not None]
+    if not records:
+        raise UsageError(f'"{work_dir}" has no {RESULT_NAME}: give the work dir of an experiment')
+    return records
+
+
+def pack_records(records: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
+    """One document of all records: what they share once, each distinct set of options once."""
+    shared = {
+        key: records[0][key]
+        for key in SHARED
+        if all(record.get(key) == records[0].get(key) for record in records)
+    }
+    option_sets: List[Dict[str, Any]] = []
+    numbers: Dict[str, int] = {}
+    packed = []
+    for record in records:
+        text = json.dumps(record['options'], sort_keys=True)
+        if text not in numbers:
+            numbers[text] = len(option_sets)
+            option_sets.append(record['options'])
+        rest = {key: value for key, value in record.items() if key not in shared}
+        rest['options'] = numbers[text]
+        packed.append(_rounded(rest))
+    return {'format': FORMAT, 'shared': shared, 'option_sets': option_sets, 'records': packed}
+
+
+def unpack_records(document: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """The records of a document of :func:`pack_records`.
+
+    Raises:
+        UsageError: If it is of another format.
+    """
+    if document.get('format') != FORMAT or 'records' not in document:
+        raise UsageError(
+            f'results have format {document.get("format")!r}, known is {FORMAT}: make them with '
+            'tools/study.py collect'
+        )
+    options = document['option_sets']
+    return [
+        {**document['shared'], **record, 'options': options[record['options']]}
+        for record in document['records']
+    ]
+
+
+def collect(work_dir: Path, output: Path) -> int:
+    """Write all results below a folder into one file; returns how many."""
+    records = find_records(work_dir)
+    document = pack_records(records)
+    lines = [f'"{key}": {json.dumps(document[key])}' for key in ('format', 'shared')]
+    for key in ('option_sets', 'records'):
+        # A line each, for readable differences.
+        items = ',\n'.join(json.dumps(item) for item in document[key])
+        lines.append(f'"{key}": [\n{items}\n]')
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(output.name + '.part')
+    partial.write_text('{\n' + ',\n'.join(lines) + '\n}\n', 'utf-8')
+    partial.replace(output)
+    return len(records)
+
+
+def read_records(path: Path) -> List[Dict[str, Any]]:
+    """The records of a collected file.
+
+    Raises:
+        UsageError: If it does not exist or is of another format.
+    """
+    document = read_json(Path(path))
+    if document is None:
+        raise UsageError(f'"{path}" does not exist or is cut short: give a file of collect')
+    return unpack_records(document)
+
+
+def restore(path: Path, work_dir: Path) -> int:
+    """Put collected results back into run folders, so that an experiment goes on elsewhere."""
+    records = read_records(path)
+    for record in records:
+        target = Path(work_dir) / record['name'] / RESULT_NAME
+        if not target.exists():
+            write_json(target, record)
+    return len(records)
+
+
+def _rounded(value: Any, digits: int = 4) -> Any:
+    if isinstance(value, float):
+        return round(value, digits)
+    if isinstance(value, dict):
+        return {key: _rounded(item, digits) for key, item in value.items()}
+    return value

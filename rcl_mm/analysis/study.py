@@ -1,0 +1,189 @@
+"""``tools/study.py``: what RCL gains, measured; resumable, bounded, collected into one file."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from mmengine.config import DictAction
+
+from rcl_mm.analysis.comparison import ACCURACY_METRICS, compare, markdown_table, means_table
+from rcl_mm.analysis.experiment_cli import (
+    add_experiment_arguments,
+    require_complete,
+    settings_of,
+)
+from rcl_mm.analysis.experiment_run import write_json
+from rcl_mm.analysis.experiments import Outcome, Run, Settings, run_experiment
+from rcl_mm.analysis.records import collect, restore
+from rcl_mm.analysis.statistics import format_estimate, mean_interval
+from rcl_mm.analysis.study_plan import (
+    CIFAR_METHODS,
+    CIFAR_RECIPES,
+    DEFAULT_CON_WEIGHT,
+    DIGITS_METHODS,
+    SEEDS,
+    SWEEP_SEEDS,
+    cifar_runs,
+    digits_runs,
+    feature_scale,
+    sweep_runs,
+)
+from rcl_mm.engine.arguments import CFG_OPTIONS_HELP
+from rcl_mm.engine.errors import UsageError, report_errors
+
+PARTS = ('sweep', 'digits', *CIFAR_RECIPES)
+ACTIONS = ('run', 'collect', 'restore', 'tables')
+DEFAULT_SEEDS = {'sweep': SWEEP_SEEDS, 'digits': SEEDS, 'cifar': 2, 'cifar-full': 3}
+METHODS = tuple(dict.fromkeys([*DIGITS_METHODS, *CIFAR_METHODS]))
+CHOICE_NAME = 'choice.json'
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of ``tools/study.py``."""
+    parser = argparse.ArgumentParser(description='Run the study and make its tables')
+    actions = parser.add_subparsers(dest='action', required=True)
+    run = actions.add_parser('run', help='run the study (the default)')
+    run.add_argument(
+        '--part',
+        nargs='+',
+        choices=PARTS,
+        default=['sweep', 'digits'],
+        help='sweep: settings on the validation split of Digits-LT; digits: the study on '
+        'Digits-LT; cifar: a short protocol on CIFAR-10 (JPEG)-LT for processors; cifar-full: '
+        'the full recipe on it. Defaults to sweep and digits',
+    )
+    run.add_argument('--seeds', type=int, help='runs of each row. Defaults to 10 on Digits-LT')
+    run.add_argument('--methods', nargs='+', choices=METHODS, metavar='METHOD', help='rows to run')
+    run.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help=f'for every run: {CFG_OPTIONS_HELP}'
+    )
+    add_experiment_arguments(run, 'work_dirs/study')
+    gather = actions.add_parser('collect', help='all results of a work dir in one file')
+    gather.add_argument('source', metavar='WORK_DIR')
+    gather.add_argument('-o', '--output', required=True, metavar='JSON')
+    back = actions.add_parser('restore', help='the opposite: go on with results made elsewhere')
+    back.add_argument('source', metavar='JSON')
+    back.add_argument('--work-dir', required=True)
+    tables = actions.add_parser('tables', help='make the tables of docs/results.md')
+    tables.add_argument('--check', action='store_true', help='only tell whether they are current')
+    for action in (gather, back, tables):
+        action.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def plan(part: str, args: argparse.Namespace, extra: Dict[str, Dict[str, Any]]) -> List[Run]:
+    """The runs of a part of the study."""
+    seeds = args.seeds or DEFAULT_SEEDS[part]
+    if part == 'sweep':
+        runs = sweep_runs(seeds)
+    elif part == 'digits':
+        runs = digits_runs(seeds, args.methods, extra)
+    else:
+        runs = cifar_runs(part, seeds, args.methods)
+    for run in runs:
+        run.options.update(args.cfg_options or {})
+    return runs
+
+
+def run_study(args: argparse.Namespace) -> None:
+    """Run the parts one after the other; the sweep chooses the feature scale of the study."""
+    if args.seeds is not None and args.seeds < 1:
+        raise UsageError(f'seeds is {args.seeds}, allowed is 1 or more')
+    settings = settings_of(args)
+    started = time.monotonic()
+    outcomes = Outcome()
+    extra: Dict[str, Dict[str, Any]] = {}
+    # The order of PARTS, whatever order they are asked for in.
+    for part in sorted(set(args.part), key=PARTS.index):
+        runs = plan(part, args, extra)
+        if args.max_minutes is not None:
+            left = args.max_minutes - (time.monotonic() - started) / 60
+            settings.max_minutes = max(left, 1e-3)
+        outcome = run_experiment(runs, settings)
+        outcomes.records += outcome.records
+        outcomes.failures.update(outcome.failures)
+        outcomes.left += outcome.left
+        if part == 'sweep' and outcome.complete:
+            extra = choose(outcome, settings)
+        elif part == 'sweep' and 'digits' in args.part:
+            break  # the study waits for the choice
+        elif outcome.records:
+            show(part, outcome)
+    require_complete(outcomes, settings)
+
+
+def choose(outcome: Outcome, settings: Settings) -> Dict[str, Dict[str, Any]]:
+    """Options of the rows whose feature scale the sweep chooses, at gamma = 1 and its own beta."""
+    choice, extra = {}, {}
+    for method in ('RCL', 'RCL standalone'):
+        candidates = sweep_means(outcome.records, method)
+        weight = DEFAULT_CON_WEIGHT if method == 'RCL' else 1.0
+        allowed = {
+            key: value for key, value in candidates.items() if key[1] == 1.0 and key[2] == weight
+        }
+        best = max(allowed, key=lambda key: allowed[key].mean)
+        scale = feature_scale(best[0])
+        choice[method] = dict(sharpness=best[0], feature_scale=scale, balanced=allowed[best].mean)
+        extra[method] = {'model.head.loss.feature_scale': scale}
+        print(f'{method}: feature_scale {scale:g} (s^2/tau = {best[0]:g}) is best on validation')
+    write_json(settings.work_dir / CHOICE_NAME, choice)
+    return extra
+
+
+def sweep_means(records: Sequence[Dict[str, Any]], method: str) -> Dict[tuple, Any]:
+    """Balanced validation accuracy by (sharpness, prior_power, con_weight)."""
+    values: Dict[tuple, List[float]] = {}
+    for record in records:
+        factors = record['factors']
+        if factors['method'] == method:
+            key = tuple(factors[name] for name in ('sharpness', 'prior_power', 'con_weight'))
+            values.setdefault(key, []).append(record['metrics']['long_tail/balanced'])
+    return {key: mean_interval(value) for key, value in sorted(values.items())}
+
+
+def show(part: str, outcome: Outcome) -> None:
+    """Print what there is of a part."""
+    if part == 'digits':
+        groups: Dict[tuple, List[Dict[str, Any]]] = {}
+        for record in outcome.records:
+            factors = record['factors']
+            key = (factors['imbalance_type'], factors['imbalance_factor'])
+            groups.setdefault(key, []).append(record)
+        rows: Dict[str, List[str]] = {}
+        for key in groups:
+            for row in compare(groups[key], metrics=['balanced'], order=list(DIGITS_METHODS)):
+                cells = rows.setdefault(row.label, ['-'] * len(groups))
+                cells[list(groups).index(key)] = format_estimate(row.means.get('balanced'))
+        header = ['balanced', *(f'{kind} {factor}' for kind, factor in groups)]
+        print(markdown_table(header, [[label, *cells] for label, cells in rows.items()]))
+    else:
+        rows = compare(outcome.records, metrics=ACCURACY_METRICS, order=list(CIFAR_METHODS))
+        print(means_table(rows, ACCURACY_METRICS))
+
+
+def execute(args: argparse.Namespace) -> None:
+    """Do what the arguments say."""
+    if args.action == 'run':
+        run_study(args)
+    elif args.action == 'collect':
+        number = collect(Path(args.source), Path(args.output))
+        print(f'{number} results in {args.output}')
+    elif args.action == 'restore':
+        number = restore(Path(args.source), Path(args.work_dir))
+        print(f'{number} results in {args.work_dir}')
+    else:
+        from rcl_mm.analysis.results_tables import update_results
+
+        update_results(check=args.check)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Entry of ``tools/study.py``; returns the exit code."""
+    import sys
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or (arguments[0] not in ACTIONS and arguments[0] not in ('-h', '--help')):
+        arguments.insert(0, 'run')
+    args = parser().parse_args(arguments)
+    return report_errors(lambda: execute(args), debug=args.debug)

@@ -1,0 +1,8 @@
+"""The study: python tools/study.py [run] [--part sweep digits ...] | collect | restore | tables."""
+
+import sys
+
+from rcl_mm.analysis.study import main
+
+if __name__ == '__main__':
+    sys.exit(main())
