@@ -21,7 +21,12 @@ from rcl_mm.balanced_contrast import BalancedContrast, plan_rows
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
 from rcl_mm.distributed import PADDING_LABEL, gather_embeddings
 
-__all__ = ['balanced_softmax_loss', 'log_class_prior', 'rebalanced_contrastive_loss']
+__all__ = [
+    'at_least_float32',
+    'balanced_softmax_loss',
+    'log_class_prior',
+    'rebalanced_contrastive_loss',
+]
 
 REDUCTIONS = ('mean', 'sum', 'none')
 
@@ -90,7 +95,7 @@ def rebalanced_contrastive_loss(
     if reduction not in REDUCTIONS:
         raise ValueError(f'reduction="{reduction}" is unknown, allowed are {REDUCTIONS}')
     with torch.autocast(embeddings.device.type, enabled=False):
-        keys = _at_least_float32(embeddings)
+        keys = at_least_float32(embeddings)
         prototypes = None if prototypes is None else prototypes.to(keys.dtype)
         log_prior = None
         if class_counts is not None and prior_power != 0:
@@ -171,7 +176,7 @@ def balanced_softmax_loss(
     if not soft:
         _check_label_values(target, scores.shape[1], class_counts if prior_power else None)
     with torch.autocast(scores.device.type, enabled=False):
-        scores = _at_least_float32(scores)
+        scores = at_least_float32(scores)
         if class_counts is not None and prior_power != 0:
             scores = scores + prior_power * log_class_prior(class_counts, scores)
         if not soft:
@@ -232,7 +237,8 @@ def _occurrences(labels: Tensor) -> Tensor:
     return torch.searchsorted(ordered, labels, right=True) - torch.searchsorted(ordered, labels)
 
 
-def _at_least_float32(tensor: Tensor) -> Tensor:
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """The tensor in float32, or as it is in float64."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 

@@ -10,6 +10,7 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from rcl_mm.functional import at_least_float32
 from rcl_mm.models.projectors import ContrastiveProjector, CosineClassifier
 from rcl_mm.models.similarity_stats import similarity_stats
 
@@ -123,7 +124,7 @@ class RCLHead(ClsHead):
         if self.prototype_projector is not None:
             return self.prototype_projector(self.fc.weight)
         if self.prototype_vectors is not None:
-            return F.normalize(self.prototype_vectors.float(), dim=1)
+            return F.normalize(at_least_float32(self.prototype_vectors), dim=1)
         return None
 
     def forward(self, feats: Tuple[Tensor]) -> Tensor:

@@ -8,6 +8,8 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from rcl_mm.functional import at_least_float32
+
 
 @MODELS.register_module()
 class ContrastiveProjector(BaseModule):
@@ -41,7 +43,7 @@ class ContrastiveProjector(BaseModule):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (M, d) to unit-norm embeddings (M, D), float32 at least."""
-        return F.normalize(self.layers(features).float(), dim=1)
+        return F.normalize(at_least_float32(self.layers(features)), dim=1)
 
 
 class CosineClassifier(nn.Linear):
