@@ -1,5 +1,6 @@
 """Run a tool of ``tools/`` by its command line, in this process: torch is imported only once."""
 
+import itertools
 import os
 import runpy
 import sys
@@ -7,11 +8,14 @@ from pathlib import Path
 from unittest import mock
 
 ROOT = Path(__file__).parents[2]
+_numbers = itertools.count()
 
 
 def run_tool(tool: str, *arguments: object, options: dict) -> None:
     """Run ``python tools/<tool>.py <arguments> --cfg-options <options>``; it must exit with 0."""
     command = [f'tools/{tool}.py', *map(str, arguments)]
+    # MMEngine keeps loggers by experiment and second: each run gets a name of its own.
+    options = {**options, 'experiment_name': f'configs{next(_numbers)}'}
     command += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
     with mock.patch.object(sys, 'argv', command), mock.patch.dict(os.environ):
         try:
