@@ -1,5 +1,7 @@
 # The same run as resnet32_cifar10_jpeg_lt_resident.py, faster on a GPU: bfloat16, channels-last
 # memory, the backbone and the contrastive views through torch.compile.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR.
+# Memory: 1 GiB of GPU memory.
 # python tools/train.py configs/rcl/resnet32_cifar10_jpeg_lt_resident_fast.py
 _base_ = './resnet32_cifar10_jpeg_lt_resident.py'
 

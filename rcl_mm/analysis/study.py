@@ -25,6 +25,7 @@ from rcl_mm.analysis.study_plan import (
     SEEDS,
     SWEEP_SEEDS,
     cifar_runs,
+    cifar_sweep_runs,
     digits_runs,
     feature_scale,
     sweep_runs,
@@ -32,9 +33,16 @@ from rcl_mm.analysis.study_plan import (
 from rcl_mm.engine.arguments import CFG_OPTIONS_HELP
 from rcl_mm.engine.errors import UsageError, report_errors
 
-PARTS = ('sweep', 'digits', *CIFAR_RECIPES)
+PARTS = ('sweep', 'digits', 'cifar-sweep', *CIFAR_RECIPES)
+SWEEPS = ('sweep', 'cifar-sweep')
 ACTIONS = ('run', 'collect', 'restore', 'tables')
-DEFAULT_SEEDS = {'sweep': SWEEP_SEEDS, 'digits': SEEDS, 'cifar': 2, 'cifar-full': 3}
+DEFAULT_SEEDS = {
+    'sweep': SWEEP_SEEDS,
+    'digits': SEEDS,
+    'cifar-sweep': 1,
+    'cifar': 2,
+    'cifar-full': 3,
+}
 METHODS = tuple(dict.fromkeys([*DIGITS_METHODS, *CIFAR_METHODS]))
 CHOICE_NAME = 'choice.json'
 
@@ -50,8 +58,9 @@ def parser() -> argparse.ArgumentParser:
         choices=PARTS,
         default=['sweep', 'digits'],
         help='sweep: settings on the validation split of Digits-LT; digits: the study on '
-        'Digits-LT; cifar: a short protocol on CIFAR-10 (JPEG)-LT for processors; cifar-full: '
-        'the full recipe on it. Defaults to sweep and digits',
+        'Digits-LT; cifar-sweep, cifar-full: the same with the full recipe on CIFAR-10 '
+        '(JPEG)-LT, for a GPU; cifar: a short protocol on it for processors. Defaults to sweep '
+        'and digits',
     )
     run.add_argument('--seeds', type=int, help='runs of each row. Defaults to 10 on Digits-LT')
     run.add_argument('--methods', nargs='+', choices=METHODS, metavar='METHOD', help='rows to run')
@@ -79,8 +88,10 @@ def plan(part: str, args: argparse.Namespace, extra: Dict[str, Dict[str, Any]]) 
         runs = sweep_runs(seeds)
     elif part == 'digits':
         runs = digits_runs(seeds, args.methods, extra)
+    elif part == 'cifar-sweep':
+        runs = cifar_sweep_runs(seeds)
     else:
-        runs = cifar_runs(part, seeds, args.methods)
+        runs = cifar_runs(part, seeds, args.methods, extra if part == 'cifar-full' else None)
     for run in runs:
         run.options.update(args.cfg_options or {})
     return runs
@@ -104,31 +115,41 @@ def run_study(args: argparse.Namespace) -> None:
         outcomes.records += outcome.records
         outcomes.failures.update(outcome.failures)
         outcomes.left += outcome.left
-        if part == 'sweep' and outcome.complete:
-            extra = choose(outcome, settings)
-        elif part == 'sweep' and 'digits' in args.part:
+        if part in SWEEPS and outcome.complete:
+            extra = choose(part, outcome, settings)
+        elif part in SWEEPS and len(args.part) > 1:
             break  # the study waits for the choice
         elif outcome.records:
             show(part, outcome)
     require_complete(outcomes, settings)
 
 
-def choose(outcome: Outcome, settings: Settings) -> Dict[str, Dict[str, Any]]:
-    """Options of the rows whose feature scale the sweep chooses, at gamma = 1 and its own beta."""
+def choose(part: str, outcome: Outcome, settings: Settings) -> Dict[str, Dict[str, Any]]:
+    """Options of the rows whose settings a sweep chooses, at gamma = 1.
+
+    On Digits-LT the feature scale, at the config's con_weight; on CIFAR both.
+    """
     choice, extra = {}, {}
-    for method in ('RCL', 'RCL standalone'):
-        candidates = sweep_means(outcome.records, method)
-        weight = DEFAULT_CON_WEIGHT if method == 'RCL' else 1.0
+    for method in dict.fromkeys(record['factors']['method'] for record in outcome.records):
         allowed = {
-            key: value for key, value in candidates.items() if key[1] == 1.0 and key[2] == weight
+            key: value
+            for key, value in sweep_means(outcome.records, method).items()
+            if key[1] == 1.0 and (part == 'cifar-sweep' or key[2] == _default_weight(method))
         }
         best = max(allowed, key=lambda key: allowed[key].mean)
-        scale = feature_scale(best[0])
-        choice[method] = dict(sharpness=best[0], feature_scale=scale, balanced=allowed[best].mean)
-        extra[method] = {'model.head.loss.feature_scale': scale}
-        print(f'{method}: feature_scale {scale:g} (s^2/tau = {best[0]:g}) is best on validation')
-    write_json(settings.work_dir / CHOICE_NAME, choice)
+        chosen = dict(feature_scale=feature_scale(best[0]), con_weight=best[2])
+        choice[method] = dict(sharpness=best[0], **chosen, balanced=allowed[best].mean)
+        extra[method] = {f'model.head.loss.{name}': value for name, value in chosen.items()}
+        print(
+            f'{method}: s^2/tau = {best[0]:g} (feature_scale {chosen["feature_scale"]:g}) and '
+            f'con_weight {best[2]:g} are best on validation'
+        )
+    write_json(settings.work_dir / f'{part}-{CHOICE_NAME}', choice)
     return extra
+
+
+def _default_weight(method: str) -> float:
+    return DEFAULT_CON_WEIGHT if method == 'RCL' else 1.0
 
 
 def sweep_means(records: Sequence[Dict[str, Any]], method: str) -> Dict[tuple, Any]:

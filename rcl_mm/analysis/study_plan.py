@@ -31,18 +31,30 @@ CON_WEIGHT = (0.1, 0.3, 1.0, 3.0)
 DEFAULT_CON_WEIGHT = 0.3
 SWEEP_SEEDS = 5
 
-# The full recipe on CIFAR-10 (JPEG)-LT, and the short protocol for processors.
-CIFAR_METHODS: Dict[str, str] = {
-    'cross-entropy': 'configs/cross_entropy/{}_resident.py',
-    'balanced softmax': 'configs/balanced_softmax/{}_resident.py',
-    'BCL': 'configs/bcl/{}_resident.py',
-    'RCL': 'configs/rcl/{}_resident.py',
-    'RCL standalone': 'configs/rcl/{}_standalone_resident.py',
+# The full recipe on CIFAR-10 (JPEG)-LT, made fast for a GPU, and the short protocol for processors.
+CIFAR_METHODS: Dict[str, tuple] = {
+    'cross-entropy': ('configs/cross_entropy/{}_resident{}.py', {}),
+    'balanced softmax': ('configs/balanced_softmax/{}_resident{}.py', {}),
+    'BCL': ('configs/bcl/{}_resident{}.py', {}),
+    'BCL + rebalanced': (
+        'configs/rcl/{}_resident{}.py',
+        {'model.head.loss.feature_scale': 1.0, 'model.head.loss.con_weight': 0.6},
+    ),
+    'RCL': ('configs/rcl/{}_resident{}.py', {}),
+    'RCL standalone': ('configs/rcl/{}_standalone_resident{}.py', {}),
 }
 CIFAR_RECIPES = {
-    'cifar-full': 'resnet32_cifar10_jpeg_lt',
-    'cifar': 'resnet8_cifar10_jpeg_lt_40e',
+    'cifar': ('resnet8_cifar10_jpeg_lt_40e', ''),
+    'cifar-full': ('resnet32_cifar10_jpeg_lt', '_fast'),
 }
+# Its sweep, one setting at a time from BCL's recipe with gamma = 1: 40 epochs on held-out images.
+CIFAR_SWEEP_CONFIG = 'configs/rcl/resnet32_cifar10_jpeg_lt_tune.py'
+CIFAR_CON_WEIGHT = 0.6
+CIFAR_SWEEP = (
+    *((sharpness, 1.0, CIFAR_CON_WEIGHT) for sharpness in (2, 5, 10, 15, 20, 30, 50)),
+    *((10, power, CIFAR_CON_WEIGHT) for power in (0.0, 0.5, 1.5)),
+    *((10, 1.0, weight) for weight in (0.3, 1.0, 2.0)),
+)
 
 
 def feature_scale(sharpness: float, temperature: float = TEMPERATURE) -> float:
@@ -172,16 +184,34 @@ def cifar_runs(
     return [
         Run(
             name=f'{part}/{slug(method)}/seed{seed}',
-            config=template.format(CIFAR_RECIPES[part]),
+            config=template.format(*CIFAR_RECIPES[part]),
             seed=seed,
-            options=dict((extra or {}).get(method, {})),
+            options={**options, **(extra or {}).get(method, {})},
             factors=dict(part=part, method=method),
             feature_metrics=True,
         )
         for seed in range(seeds)
-        for method, template in CIFAR_METHODS.items()
+        for method, (template, options) in CIFAR_METHODS.items()
         if not methods or method in methods
     ]
+
+
+def cifar_sweep_runs(seeds: int = 1) -> List[Run]:
+    """The sweep on CIFAR-10 (JPEG)-LT: evaluated on held-out training images, never on test."""
+    runs = []
+    for seed, (sharpness, power, weight) in product(range(seeds), CIFAR_SWEEP):
+        setting = dict(method='RCL', sharpness=sharpness, prior_power=power, con_weight=weight)
+        runs.append(
+            Run(
+                name=f'cifar-sweep/{sharpness:g}-{power:g}-{weight:g}/seed{seed}',
+                config=CIFAR_SWEEP_CONFIG,
+                seed=seed,
+                options=loss_options(setting),
+                factors=dict(part='cifar-sweep', **setting),
+                split='val',
+            )
+        )
+    return runs
 
 
 def loss_options(setting: Mapping[str, Any]) -> Options:

@@ -1,0 +1,19 @@
+# Standalone RCL on long-tailed CIFAR-10 (JPEG), faster on a GPU.
+# Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, its contrastive views alone.
+# Memory: not measured.
+# python tools/train.py configs/rcl/resnet32_cifar10_jpeg_lt_standalone_resident_fast.py
+_base_ = './resnet32_cifar10_jpeg_lt_resident_fast.py'
+
+model = dict(
+    data_preprocessor=dict(
+        view_augments=[
+            dict(type='CifarSimAugment', compile=True),
+            dict(type='CifarSimAugment', compile=True),
+        ]
+    ),
+    head=dict(
+        classifier=None,
+        prototypes='learnable',
+        loss=dict(cls_weight=0.0, con_weight=1.0),
+    ),
+)
