@@ -6,10 +6,7 @@ _base_ = './resnet32_cifar10_jpeg_lt_resident_fast.py'
 
 model = dict(
     data_preprocessor=dict(
-        view_augments=[
-            dict(type='CifarSimAugment', compile=True),
-            dict(type='CifarSimAugment', compile=True),
-        ]
+        view_augments=[dict(type='CifarSimAugment'), dict(type='CifarSimAugment')]
     ),
     head=dict(
         classifier=None,

@@ -29,7 +29,7 @@ SHARPNESS = (2, 5, 10, 20, 50)
 PRIOR_POWER = (0.0, 0.5, 1.0, 1.5)
 CON_WEIGHT = (0.1, 0.3, 1.0, 3.0)
 DEFAULT_CON_WEIGHT = 0.3
-SWEEP_SEEDS = 5
+SWEEP_SEEDS = 3
 
 # The full recipe on CIFAR-10 (JPEG)-LT, made fast for a GPU, and the short protocol for processors.
 CIFAR_METHODS: Dict[str, tuple] = {
