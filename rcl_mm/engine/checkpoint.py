@@ -116,13 +116,17 @@ SAFE_GLOBALS: List[Callable] = [
 
 
 def load_checkpoint_file(
-    path: Union[str, Path], map_location: Union[str, torch.device, Callable, None] = 'cpu'
+    path: Union[str, Path],
+    map_location: Union[str, torch.device, Callable, None] = 'cpu',
+    mmap: bool = False,
 ) -> dict:
     """Load a local checkpoint without ever running code from it.
 
     Args:
         path (str | Path): The checkpoint.
         map_location: As in ``torch.load``. Defaults to 'cpu'.
+        mmap (bool): Map the weights instead of reading them: quick where only the rest is looked
+            at. Defaults to False.
 
     Returns:
         dict: The checkpoint.
@@ -136,7 +140,7 @@ def load_checkpoint_file(
     if not path.is_file():
         raise FileNotFoundError(f'{path} can not be found: give the path of a checkpoint (.pth)')
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:
         raise CheckpointError(_explain(path, error)) from error
     return _without_code(checkpoint)

@@ -24,6 +24,7 @@ from rcl_mm.engine.compat import (
 )
 from rcl_mm.engine.errors import UsageError, report_errors
 from rcl_mm.engine.hooks import ClassCountsHook
+from rcl_mm.engine.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
 from rcl_mm.evaluation.feature_hook import FeatureCollectorHook
 from rcl_mm.evaluation.provenance import write_provenance
 from rcl_mm.evaluation.results import is_results_path
@@ -205,6 +206,8 @@ def build_runner(cfg: Config) -> Runner:
         cfg (Config): A finished config; changed in place where this machine has no GPU.
     """
     notes = adapt_to_cpu(cfg)
+    if survives(cfg):
+        use_resumable_parts(cfg)
     init_cpu_process_group(cfg)
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     filter_needless_log_lines(runner.logger)
@@ -217,7 +220,8 @@ def build_runner(cfg: Config) -> Runner:
 def add_missing_hooks(runner: Runner) -> List[str]:
     """Register the hooks that a run needs and its config does not name."""
     added = []
-    for hook in (ClassCountsHook, FeatureCollectorHook):
+    survival = SURVIVAL_HOOKS if survives(runner.cfg) else ()
+    for hook in (ClassCountsHook, FeatureCollectorHook, *survival):
         if not any(isinstance(one, hook) for one in runner.hooks):
             runner.register_hook(hook())
             added.append(hook.__name__)
