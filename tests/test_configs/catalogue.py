@@ -51,6 +51,7 @@ def flat(node: Any, prefix: str = '') -> Dict[str, Any]:
     return result
 
 
+ABSENT = '(absent)'
 # What a run does; variables that only help to write a config are left out.
 RUN_KEYS = (
     'model',
@@ -77,7 +78,8 @@ RUN_KEYS = (
 def differences(first: str, second: str) -> Dict[str, tuple]:
     """What differs between the runs of two configs: dotted key to both values."""
     one, other = (flat({k: load(name).get(k) for k in RUN_KEYS}) for name in (first, second))
-    return {k: (one.get(k), other.get(k)) for k in {*one, *other} if one.get(k) != other.get(k)}
+    pairs = {k: (one.get(k, ABSENT), other.get(k, ABSENT)) for k in {*one, *other}}
+    return {k: pair for k, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def training_pipeline(name: str) -> List[dict]:
