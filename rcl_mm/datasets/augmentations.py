@@ -22,7 +22,6 @@ import torchvision.transforms as T
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from PIL import Image
-from timm.data.auto_augment import rand_augment_transform
 
 Range = Union[float, Sequence[float]]
 
@@ -272,6 +271,9 @@ class TimmRandAugment(BaseTransform):
         if not config.startswith('rand-'):
             raise ValueError(f"config is {config!r}, allowed is e.g. 'rand-n2-m10-mstd0.5'")
         _check_channel_order(channel_order)
+        # Imported here: timm.data takes as long to import as the whole package.
+        from timm.data.auto_augment import rand_augment_transform
+
         hparams = dict(img_mean=tuple(img_mean), translate_pct=float(translate_pct))
         self.config = config
         self.augment = rand_augment_transform(config, hparams)
