@@ -9,6 +9,7 @@ from .augmentations import (
 from .benchmarks import ImageNetLT, INaturalist2018, PlacesLT
 from .digits import DigitsLT
 from .draws import DrawIndex, sample_draws, uniforms
+from .fast_transforms import CropOnDevice, FastMultiView, PackFast, fast_collate
 from .folder import FolderLT, stratified_split
 from .folder_config import fill_in_folder_data
 from .image_lists import read_image_list, scan_image_list
@@ -18,12 +19,15 @@ from .samplers import ReproducibleSampler
 from .transforms import ReproducibleMultiView, ReproducibleView
 
 __all__ = [
+    'CropOnDevice',
     'DigitsLT',
     'DrawIndex',
     'FolderLT',
+    'FastMultiView',
     'INaturalist2018',
     'ImageNetLT',
     'LongTailedDataset',
+    'PackFast',
     'PlacesLT',
     'RandomColorJitter',
     'RandomCutout',
@@ -34,6 +38,7 @@ __all__ = [
     'TimmRandAugment',
     'TorchvisionAutoAugment',
     'fill_in_folder_data',
+    'fast_collate',
     'long_tailed_counts',
     'read_image_list',
     'resident_collate',

@@ -32,16 +32,21 @@ from torch import Tensor
 from ..class_counts import count_labels, dataset_labels
 
 
-def make_data_sample(label: Tensor, index: int, path: Optional[str], shape: tuple) -> DataSample:
+def make_data_sample(
+    label: Tensor,
+    index: Optional[int],
+    path: Optional[str],
+    shape: Tuple[int, int],
+    original_shape: Optional[Tuple[int, int]] = None,
+) -> DataSample:
     """A ``DataSample`` with ``gt_label`` and the usual meta information.
 
     The same as ``set_gt_label`` and ``set_metainfo`` make, ten times as fast: they would check and
     copy values that are known to be right.
     """
     sample = DataSample()
-    meta = dict(sample_idx=index, img_shape=shape, ori_shape=shape)
-    if path is not None:
-        meta['img_path'] = path
+    meta = dict(sample_idx=index, img_shape=shape, ori_shape=original_shape or shape, img_path=path)
+    meta = {key: value for key, value in meta.items() if value is not None}
     sample.__dict__.update(meta, gt_label=label)
     sample._metainfo_fields.update(meta)
     sample._data_fields.add('gt_label')

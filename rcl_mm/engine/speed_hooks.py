@@ -12,8 +12,7 @@ class ChannelsLastHook(Hook):
 
     Give the model channels-last images, too: ``MultiViewDataPreprocessor(channels_last=True)``.
     Otherwise each convolution reorders its weights in every step. Values, shapes and checkpoints
-    stay as they are. Do not use it for depth-wise or grouped convolutions in float32: there the
-    usual order can be faster.
+    stay as they are.
 
     Example:
         >>> custom_hooks = [dict(type='ChannelsLastHook')]

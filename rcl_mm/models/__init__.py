@@ -2,6 +2,7 @@
 
 from .backbones import CIFARResNet
 from .cosine_head import CosineClsHead
+from .device_crop import DeviceCropPreprocessor
 from .digits_augment import DigitsAugment
 from .heads import RCLHead
 from .imagenet_augments import RandClsAugment, SimAugment
@@ -21,6 +22,7 @@ __all__ = [
     'ContrastiveProjector',
     'CosineClassifier',
     'CosineClsHead',
+    'DeviceCropPreprocessor',
     'DigitsAugment',
     'FrozenTIMMBackbone',
     'LDAMLoss',

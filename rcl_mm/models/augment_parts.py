@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..datasets import augment_params as params
+from ..datasets import policy_params as policies
 from . import augment_ops as ops
 
 
@@ -62,30 +63,30 @@ class OperationsPart:
         for slot, (code, val) in enumerate(zip(operation.T, value.T)):
 
             def add(kind: str, names: Sequence[str], slot=slot, code=code, **values) -> None:
-                index = np.flatnonzero(params.is_in(code, names))
+                index = np.flatnonzero(policies.is_in(code, names))
                 if len(index):
                     arrays[f'{slot}/{kind}/index'] = index
                     for name, array in values.items():
                         arrays[f'{slot}/{kind}/{name}'] = array[index]
 
             def of(name: str, default: float, code=code, val=val) -> np.ndarray:
-                return np.where(code == params.CODES[name], val, default)
+                return np.where(code == policies.CODES[name], val, default)
 
-            matrix = params.affine_matrices(code, val, height, width)
-            add('affine', params.GEOMETRIC, matrix=matrix)
+            matrix = policies.affine_matrices(code, val, height, width)
+            add('affine', policies.GEOMETRIC, matrix=matrix)
             luma = np.tile(params.LUMA, (3, 1))
             color, contrast = (of(n, 1.0)[:, None, None] for n in ('Color', 'Contrast'))
             factor = of('Brightness', 1.0)[:, None, None] * contrast * color
             add(
                 'enhance',
-                params.ENHANCE,
+                policies.ENHANCE,
                 scale=factor * np.eye(3) + (1 - color) * luma,
                 of_mean=(1 - contrast) * luma,
             )
-            threshold = np.where(code == params.CODES['Invert'], 0.0, of('Solarize', 256.0))
+            threshold = np.where(code == policies.CODES['Invert'], 0.0, of('Solarize', 256.0))
             mask = 256 - 2 ** (8 - of('Posterize', 8.0))
             added = of('SolarizeAdd', 0.0)
-            add('levels', params.LEVELS, keep_bits=mask, threshold=threshold, add=added)
+            add('levels', policies.LEVELS, keep_bits=mask, threshold=threshold, add=added)
             add('sharpness', ['Sharpness'], factor=val)
             add('auto_contrast', ['AutoContrast'])
             add('equalize', ['Equalize'])

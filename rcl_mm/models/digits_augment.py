@@ -8,6 +8,7 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from ..datasets import augment_params as params
+from ..datasets import policy_params as policies
 from . import augment_ops as ops
 from .augment_parts import ColorJitterPart
 from .view_augments import ViewAugment
@@ -60,13 +61,13 @@ class DigitsAugment(ViewAugment):
         level = np.clip(mean + deviation * ndtri(np.clip(turn[:, 1], 1e-12, None)), 0, 10)
         angle = self.max_angle * level / 10 * np.where(turn[:, 2] < 0.5, -1, 1)
         angle = np.where(turn[:, 0] < self.rotate_prob, angle, 0.0)
-        code = np.full(len(u), params.CODES['Rotate'])
+        code = np.full(len(u), policies.CODES['Rotate'])
         centres = np.floor(hole[:, 1:] * self.size).astype(np.int64)
         # A hole far outside of the image is none.
         centres[hole[:, 0] >= self.cutout_prob] = -self.size - self.cutout_length
         return dict(
             box=params.resized_crop_boxes(crop, height, width, self.crop_scale),
-            matrix=params.affine_matrices(code, angle, self.size, self.size),
+            matrix=policies.affine_matrices(code, angle, self.size, self.size),
             centres=centres[:, None],
             fill=np.full(3, self.fill),
             **self.jitter.sample(jitter),

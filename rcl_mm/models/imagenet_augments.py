@@ -8,6 +8,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from ..datasets import augment_params as params
+from ..datasets import policy_params as policies
 from . import augment_ops as ops
 from .augment_parts import ColorJitterPart, OperationsPart
 from .view_augments import ViewAugment
@@ -50,7 +51,7 @@ class SimAugment(ViewAugment):
         self.flip_prob = flip_prob
         self.num_uniforms = 1 + params.JITTER_UNIFORMS
         if self.rand_augment is not None:
-            self.num_uniforms += self.rand_augment[0] * params.RAND_AUGMENT_UNIFORMS
+            self.num_uniforms += self.rand_augment[0] * policies.RAND_AUGMENT_UNIFORMS
 
     def sample(self, u: np.ndarray, height: int, width: int) -> Dict[str, np.ndarray]:
         """See :meth:`ViewAugment.sample`."""
@@ -58,7 +59,7 @@ class SimAugment(ViewAugment):
         flip = (flip[:, 0] < self.flip_prob).astype(float)
         arrays = dict(flip=flip, **self.jitter.sample(jitter))
         if self.rand_augment is not None:
-            chosen = params.rand_augment_operations(rest, *self.rand_augment, height, width)
+            chosen = policies.rand_augment_operations(rest, *self.rand_augment, height, width)
             arrays.update(self.operations.sample(*chosen, height, width))
         return arrays
 

@@ -95,10 +95,15 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
     def _one_tensor(images) -> Tensor:
         return images if isinstance(images, Tensor) else torch.stack(list(images))
 
-    def _augment(self, images: Tensor, samples) -> List[Tensor]:
+    @staticmethod
+    def _draws(samples) -> Optional[Tensor]:
+        """Draws of the samples (N, ) int64, None unless all have one."""
         draws = [getattr(sample.get('sample_idx'), 'draw', None) for sample in samples or []]
-        known = None
-        if draws and all(draw is not None for draw in draws):
-            # Draws are unsigned 64-bit numbers; torch keeps the same bits as signed ones.
-            known = torch.tensor([d - (1 << 64) if d >> 63 else d for d in draws])
-        return [augment(images, known, view) for view, augment in enumerate(self.view_augments)]
+        if not draws or any(draw is None for draw in draws):
+            return None
+        # Draws are unsigned 64-bit numbers; torch keeps the same bits as signed ones.
+        return torch.tensor([d - (1 << 64) if d >> 63 else d for d in draws])
+
+    def _augment(self, images: Tensor, samples) -> List[Tensor]:
+        draws = self._draws(samples)
+        return [augment(images, draws, view) for view, augment in enumerate(self.view_augments)]

@@ -17,6 +17,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from ..datasets import augment_params as params
+from ..datasets import policy_params as policies
 from ..datasets.draws import uniforms
 from . import augment_ops as ops
 from .augment_parts import ColorJitterPart, OperationsPart, to_device
@@ -186,11 +187,11 @@ class CifarClsAugment(ViewAugment):
         self.padding, self.policy, self.flip_prob = padding, policy, flip_prob
         self.cutout_length, self.cutout_holes = cutout_length, cutout_holes
         self.operations = OperationsPart([fill] * 3, 'nearest')
-        self.num_uniforms = 3 + params.POLICY_UNIFORMS + 2 * cutout_holes
+        self.num_uniforms = 3 + policies.POLICY_UNIFORMS + 2 * cutout_holes
 
     def sample(self, u: np.ndarray, height: int, width: int) -> Dict[str, np.ndarray]:
         """See :meth:`ViewAugment.sample`."""
-        crop, policy, holes = np.split(u, np.cumsum([3, params.POLICY_UNIFORMS]), axis=1)
+        crop, policy, holes = np.split(u, np.cumsum([3, policies.POLICY_UNIFORMS]), axis=1)
         offset = np.floor(crop[:, :2] * (2 * self.padding + 1)).astype(np.int64)
         centres = np.floor(holes.reshape(len(u), -1, 2) * (height, width)).astype(np.int64)
         arrays = dict(
@@ -200,7 +201,7 @@ class CifarClsAugment(ViewAugment):
             centres=centres,
         )
         if self.policy is not None:
-            chosen = params.auto_augment_operations(policy, self.policy, height, width)
+            chosen = policies.auto_augment_operations(policy, self.policy, height, width)
             arrays.update(self.operations.sample(*chosen, height, width))
         return arrays
 

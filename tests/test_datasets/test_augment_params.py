@@ -13,6 +13,7 @@ from scipy.stats import chisquare, ks_2samp
 from timm.data import auto_augment
 
 from rcl_mm.datasets import augment_params as params
+from rcl_mm.datasets import policy_params as policies
 
 N = 4000
 
@@ -76,25 +77,25 @@ class TestColorJitterSteps:
 
 class TestAutoAugmentOperations:
     def test_operations__frequencies_of_the_policy(self):
-        operation, value = params.auto_augment_operations(
-            uniform(20000, params.POLICY_UNIFORMS), 'cifar10', 32, 32
+        operation, value = policies.auto_augment_operations(
+            uniform(20000, policies.POLICY_UNIFORMS), 'cifar10', 32, 32
         )
-        policies = T.AutoAugment(T.AutoAugmentPolicy.CIFAR10).policies
+        pairs = T.AutoAugment(T.AutoAugmentPolicy.CIFAR10).policies
         for slot in range(2):
-            for name, code in params.CODES.items():
-                p = sum(pair[slot][1] for pair in policies if pair[slot][0] == name) / 25
+            for name, code in policies.CODES.items():
+                p = sum(pair[slot][1] for pair in pairs if pair[slot][0] == name) / 25
                 if name == 'Identity':
-                    p = 1 - sum(pair[slot][1] for pair in policies) / 25
+                    p = 1 - sum(pair[slot][1] for pair in pairs) / 25
                 share = (operation[:, slot] == code).mean()
                 assert abs(share - p) < 5 * np.sqrt(p * (1 - p) / 20000) + 1e-12, (name, slot)
 
     def test_values__those_of_torchvision(self):
-        operation, value = params.auto_augment_operations(
-            uniform(20000, params.POLICY_UNIFORMS), 'cifar10', 32, 32
+        operation, value = policies.auto_augment_operations(
+            uniform(20000, policies.POLICY_UNIFORMS), 'cifar10', 32, 32
         )
         augment = T.AutoAugment(T.AutoAugmentPolicy.CIFAR10)
         space = augment._augmentation_space(10, (32, 32))
-        for name, code in params.CODES.items():
+        for name, code in policies.CODES.items():
             levels = {m for pair in augment.policies for o, _, m in pair if o == name}
             if not levels or levels == {None}:
                 continue
@@ -103,7 +104,7 @@ class TestAutoAugmentOperations:
             for level in levels:
                 magnitude = float(magnitudes[level])
                 magnitude = float(int(magnitude)) if 'Translate' in name else magnitude
-                offset = 1 if name in (*params.ENHANCE, 'Sharpness') else 0
+                offset = 1 if name in (*policies.ENHANCE, 'Sharpness') else 0
                 signs = (1, -1) if signed else (1,)
                 expected |= {round(offset + sign * magnitude, 4) for sign in signs}
             found = sorted({round(v, 4) for v in value[operation == code]})
@@ -113,21 +114,21 @@ class TestAutoAugmentOperations:
 class TestRandAugmentOperations:
     def test_operations__timm(self):
         theirs = [name.replace('Rel', '') for name in auto_augment._RAND_TRANSFORMS]
-        assert list(params.RAND_AUGMENT) == theirs
-        u = uniform(20000, 2 * params.RAND_AUGMENT_UNIFORMS)
-        operation, value = params.rand_augment_operations(u, 2, 10, 0.5, 224, 224)
+        assert list(policies.RAND_AUGMENT) == theirs
+        u = uniform(20000, 2 * policies.RAND_AUGMENT_UNIFORMS)
+        operation, value = policies.rand_augment_operations(u, 2, 10, 0.5, 224, 224)
         for slot in range(2):
-            for name in params.RAND_AUGMENT:
-                share = (operation[:, slot] == params.CODES[name]).mean()
+            for name in policies.RAND_AUGMENT:
+                share = (operation[:, slot] == policies.CODES[name]).mean()
                 assert abs(share - 1 / 30) < 5 * np.sqrt(1 / 30 / 20000), name
 
     @pytest.mark.parametrize(
         'name', ['Rotate', 'Posterize', 'Solarize', 'SolarizeAdd', 'Color', 'ShearX', 'TranslateX']
     )
     def test_values__distribution_of_timm(self, name):
-        u = uniform(40000, params.RAND_AUGMENT_UNIFORMS)
-        operation, value = params.rand_augment_operations(u, 1, 9, 1.5, 100, 200)
-        own = value[operation == params.CODES[name]]
+        u = uniform(40000, policies.RAND_AUGMENT_UNIFORMS)
+        operation, value = policies.rand_augment_operations(u, 1, 9, 1.5, 100, 200)
+        own = value[operation == policies.CODES[name]]
         random.seed(0)
         timm_name = name + 'Rel' if name == 'TranslateX' else name
         level = auto_augment.LEVEL_TO_ARG[timm_name]
@@ -137,3 +138,41 @@ class TestRandAugmentOperations:
         if name == 'TranslateX':
             theirs = theirs * 200
         assert ks_2samp(own, theirs).pvalue > 1e-3
+
+
+class TestScalarParameters:
+    """One sample in plain Python gives what the batch gives in numpy."""
+
+    @pytest.mark.parametrize('size', [(375, 500), (32, 32), (10, 300)])
+    def test_resized_crop_box(self, size):
+        u = np.random.default_rng(0).random((200, params.CROP_UNIFORMS))
+        boxes = params.resized_crop_boxes(u, *size)
+        for row, box in zip(u, boxes):
+            assert params.resized_crop_box(row.tolist(), *size) == tuple(box)
+
+    def test_rand_augment_operation(self):
+        u = np.random.default_rng(0).random((2000, policies.RAND_AUGMENT_UNIFORMS))
+        codes, values = policies.rand_augment_operations(u, 1, 9, 1.0, 224, 200)
+        for row, code, value in zip(u, codes[:, 0], values[:, 0]):
+            name, own = policies.rand_augment_operation(row.tolist(), 9, 1.0, 224, 200)
+            assert policies.CODES[name] == code and own == pytest.approx(value)
+
+    def test_color_jitter_order__same_product_of_steps(self):
+        u = np.random.default_rng(0).random((50, params.JITTER_UNIFORMS))
+        scale, of_mean, shift, _ = params.color_jitter_steps(u, 0.4, 0.4, 0.4, 0.1)
+        luma = np.tile(params.LUMA, (3, 1))
+        for i in range(50):
+            order, (bright, contrast, saturate, hue) = params.color_jitter_order(
+                u[i].tolist(), 0.4, 0.4, 0.4, 0.1
+            )
+            assert hue == pytest.approx(shift[i]) and sorted(order) == [0, 1, 2, 3]
+            own = {
+                0: (bright * np.eye(3), 0 * luma),
+                1: (contrast * np.eye(3), (1 - contrast) * luma),
+                2: (saturate * np.eye(3) + (1 - saturate) * luma, 0 * luma),
+            }
+            before = order.index(3)
+            slots = [*range(before), *range(3 + before, 6)]
+            for slot, step in zip(slots, [step for step in order if step != 3]):
+                assert np.allclose(scale[i, slot], own[step][0])
+                assert np.allclose(of_mean[i, slot], own[step][1])

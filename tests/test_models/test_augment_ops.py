@@ -6,7 +6,8 @@ import torch
 import torchvision.transforms.functional as F
 from PIL import Image, ImageEnhance, ImageOps
 
-from rcl_mm.datasets.augment_params import CODES, LUMA, affine_matrices
+from rcl_mm.datasets.augment_params import LUMA
+from rcl_mm.datasets.policy_params import CODES, affine_matrices
 from rcl_mm.models import augment_ops as ops
 
 N = 6

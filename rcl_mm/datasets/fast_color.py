@@ -1,0 +1,155 @@
+"""Colour and shape operations of one uint8 image by OpenCV, in place, with given parameters.
+
+The parameters are those of ``augment_params`` and ``policy_params``; ``models.augment_ops`` has the
+same operations for batches on a device. Where OpenCV rounds and PIL truncates, a result may differ
+by one grey level.
+
+All work happens in the image's own memory and one scratch image per thread: a fresh array of the
+size of a view costs more time in page faults than most operations take.
+"""
+
+from typing import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from . import augment_params as params
+from . import policy_params as policies
+from .fast_memory import scratch
+
+_SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
+_LEVELS = np.arange(256)
+
+
+class FastColor:
+    """The operations for one channel order.
+
+    Args:
+        channel_order (str): 'bgr' or 'rgb'.
+        fill (Sequence[float]): RGB colour where a shift or rotation uncovers.
+
+    Raises:
+        ValueError: If the channel order is unknown.
+    """
+
+    def __init__(self, channel_order: str, fill: Sequence[float]) -> None:
+        if channel_order not in ('bgr', 'rgb'):
+            raise ValueError(f"channel_order is {channel_order!r}, allowed are 'bgr' and 'rgb'")
+        bgr = channel_order == 'bgr'
+        self.luma = params.LUMA[::-1] if bgr else params.LUMA
+        self.fill = tuple(fill)[::-1] if bgr else tuple(fill)
+        self.to_hsv = cv2.COLOR_BGR2HSV_FULL if bgr else cv2.COLOR_RGB2HSV_FULL
+        self.from_hsv = cv2.COLOR_HSV2BGR_FULL if bgr else cv2.COLOR_HSV2RGB_FULL
+        self.gray_matrix = np.tile(self.luma, (3, 1))
+        self.eye = np.eye(3)
+
+    def gray(self, image: np.ndarray) -> None:
+        """Grey, in three equal channels."""
+        cv2.transform(image, self.gray_matrix, dst=image)
+
+    def brightness(self, image: np.ndarray, factor: float) -> None:
+        """Black and the image, blended."""
+        cv2.convertScaleAbs(image, alpha=factor, dst=image)
+
+    def contrast(self, image: np.ndarray, factor: float) -> None:
+        """The mean grey and the image, blended."""
+        mean = float(np.dot(self.luma, cv2.mean(image)[:3]))
+        offset = np.full((3, 1), (1 - factor) * int(mean + 0.5))
+        cv2.transform(image, np.hstack([factor * self.eye, offset]), dst=image)
+
+    def saturation(self, image: np.ndarray, factor: float) -> None:
+        """Grey and the image, blended."""
+        cv2.transform(image, factor * self.eye + (1 - factor) * self.gray_matrix, dst=image)
+
+    def hue(self, image: np.ndarray, shift: float) -> None:
+        """Turn the hue by a share of the circle, in 256 steps as PIL does."""
+        hsv = cv2.cvtColor(image, self.to_hsv, dst=scratch('color', image.shape))
+        # uint8 addition goes round the circle.
+        hsv[..., 0] += np.uint8(int(shift * 255) & 0xFF)
+        cv2.cvtColor(hsv, self.from_hsv, dst=image)
+
+    def jitter(self, image: np.ndarray, order: Sequence[int], factors: Sequence[float]) -> None:
+        """Brightness, contrast, saturation and hue (0 to 3), in the order given."""
+        steps = (self.brightness, self.contrast, self.saturation, self.hue)
+        for step in order:
+            steps[step](image, factors[step])
+
+    def apply(self, image: np.ndarray, name: str, value: float, cubic: bool = False) -> None:
+        """An operation of AutoAugment or RandAugment, see ``policy_params.OPERATIONS``."""
+        if name in policies.GEOMETRIC:
+            self._affine(image, name, value, cubic)
+        elif name in policies.LEVELS:
+            cv2.LUT(image, _level_table(name, value), dst=image)
+        elif name == 'Brightness':
+            self.brightness(image, value)
+        elif name == 'Contrast':
+            self.contrast(image, value)
+        elif name == 'Color':
+            self.saturation(image, value)
+        elif name == 'Sharpness':
+            _sharpness(image, value)
+        elif name == 'AutoContrast':
+            _per_channel(image, _stretch_table)
+        elif name == 'Equalize':
+            _per_channel(image, _equalize_table)
+
+    def _affine(self, image: np.ndarray, name: str, value: float, cubic: bool) -> None:
+        height, width = image.shape[:2]
+        code = np.array([policies.CODES[name]])
+        matrix = policies.affine_matrices(code, np.array([value]), height, width)[0]
+        # From pixel edges to OpenCV's pixel centres.
+        matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5
+        source = scratch('color', image.shape)
+        np.copyto(source, image)
+        cv2.warpAffine(
+            source,
+            matrix,
+            (width, height),
+            dst=image,
+            flags=(cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=self.fill,
+        )
+
+
+def _level_table(name: str, value: float) -> np.ndarray:
+    if name == 'Invert':
+        table = 255 - _LEVELS
+    elif name == 'Posterize':
+        table = _LEVELS & (256 - (1 << (8 - int(value))))
+    elif name == 'Solarize':
+        table = np.where(value <= _LEVELS, 255 - _LEVELS, _LEVELS)
+    else:
+        table = np.where(_LEVELS < 128, np.minimum(_LEVELS + int(value), 255), _LEVELS)
+    return table.astype(np.uint8)
+
+
+def _sharpness(image: np.ndarray, factor: float) -> None:
+    smooth = cv2.filter2D(image, -1, _SMOOTH, dst=scratch('color', image.shape))
+    # The border pixels stay.
+    inner = np.s_[1:-1, 1:-1]
+    image[inner] = cv2.addWeighted(image[inner], factor, smooth[inner], 1 - factor, 0)
+
+
+def _stretch_table(histogram: np.ndarray) -> np.ndarray:
+    used = np.flatnonzero(histogram)
+    low, high = int(used[0]), int(used[-1])
+    if low == high:
+        return _LEVELS
+    return np.clip((_LEVELS - low) * (255 / (high - low)) + 1e-3, 0, 255)
+
+
+def _equalize_table(histogram: np.ndarray) -> np.ndarray:
+    step = (histogram.sum() - histogram[np.flatnonzero(histogram)[-1]]) // 255
+    if step == 0:
+        return _LEVELS
+    below = np.cumsum(histogram) - histogram
+    return np.minimum((below + step // 2) // step, 255)
+
+
+def _per_channel(image: np.ndarray, make_table: Callable[[np.ndarray], np.ndarray]) -> None:
+    table = np.empty((256, 1, 3), np.uint8)
+    for channel in range(3):
+        histogram = cv2.calcHist([image], [channel], None, [256], [0, 256])
+        table[:, 0, channel] = make_table(histogram.ravel().astype(np.int64))
+    cv2.LUT(image, table, dst=image)

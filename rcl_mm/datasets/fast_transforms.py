@@ -1,0 +1,290 @@
+"""The views of the ImageNet recipes, from one decoded image, several times as fast as by PIL.
+
+Each view has the distribution of torchvision's transforms (RandomResizedCrop with an antialiased
+bilinear filter, RandomHorizontalFlip, ColorJitter, RandomGrayscale) and of timm's RandAugment, from
+the random numbers of (draw, view). Two ways to use them:
+
+- everything on the CPU: :class:`FastMultiView`;
+- decode on the CPU, all else on the device: :class:`CropOnDevice` here,
+  ``models.DeviceCropPreprocessor`` there.
+
+Both end in :class:`PackFast` and ``fast_collate``, which hand images on without reordering them.
+"""
+
+import random
+from typing import List, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.registry import FUNCTIONS, TRANSFORMS
+from torch import Tensor
+from torch.utils.data import get_worker_info
+
+from . import augment_params as params
+from . import policy_params as policies
+from .draws import draw_of, mix64_int
+from .fast_color import FastColor
+from .fast_memory import pooled, scratch
+from .resident import make_data_sample
+
+Range = Tuple[float, float]
+
+#: What each view of the recipes does after the crop.
+VIEWS = dict(
+    crop=dict(flip_prob=0.0, jitter_prob=0.0),
+    sim=dict(jitter=(0.4, 0.4, 0.4, 0.1), jitter_prob=0.8, gray_prob=0.2),
+    rand=dict(
+        jitter=(0.4, 0.4, 0.4, 0.1), jitter_prob=0.8, gray_prob=0.2, rand_augment=(2, 10, 0.5)
+    ),
+    randcls=dict(jitter=(0.4, 0.4, 0.4, 0.0), rand_augment=(2, 10, 0.5)),
+)
+_DEFAULTS = dict(
+    flip_prob=0.5, jitter=(0.0, 0.0, 0.0, 0.0), jitter_prob=1.0, gray_prob=0.0, rand_augment=None
+)
+#: Random numbers: the crop's, the mirror's, the jitter's, and RandAugment's of up to four steps.
+_FLIP = params.CROP_UNIFORMS
+_JITTER = _FLIP + 1
+_RAND = _JITTER + params.JITTER_UNIFORMS
+_TOTAL = _RAND + 4 * policies.RAND_AUGMENT_UNIFORMS
+
+
+def view_uniforms(results: dict, view: int, n: int) -> List[float]:
+    """n random numbers of (draw, view), or of numpy's generator without a draw."""
+    draw = draw_of(results.get('sample_idx'))
+    if draw is None:
+        return np.random.random_sample(n).tolist()
+    # For a few numbers of one sample ten times as fast as ``draws.uniforms``.
+    generator = random.Random(mix64_int(draw, view))
+    return [generator.random() for _ in range(n)]
+
+
+def crop_and_resize(image: np.ndarray, box: Sequence[int], out: np.ndarray) -> None:
+    """A box (top, left, height, width) of an image, resized as PIL would.
+
+    Antialiased where it shrinks; OpenCV's bilinear filter is the same where it does not, and
+    faster.
+
+    Args:
+        image (np.ndarray): uint8, shape (H, W, 3).
+        box (Sequence[int]): In pixels.
+        out (np.ndarray): uint8, contiguous, shape (size, size, 3); receives the result.
+    """
+    top, left, height, width = box
+    size = out.shape[0]
+    crop = image[top : top + height, left : left + width]
+    if height <= size and width <= size:
+        cv2.resize(crop, (size, size), dst=out, interpolation=cv2.INTER_LINEAR)
+        return
+    contiguous = scratch('crop', crop.shape)
+    np.copyto(contiguous, crop)
+    source, target = (torch.from_numpy(a).permute(2, 0, 1)[None] for a in (contiguous, out))
+    # What F.interpolate(mode='bilinear', antialias=True) calls, here with a place for the result.
+    torch.ops.aten._upsample_bilinear2d_aa.out(source, (size, size), False, None, None, out=target)
+
+
+@TRANSFORMS.register_module()
+class FastMultiView(BaseTransform):
+    """Several views of an image, augmented by OpenCV on the CPU.
+
+    **Required Keys:** img (H, W, 3) uint8, sample_idx (optional); **Modified Keys:** img: list of
+    the V views
+
+    Args:
+        views (Sequence[str | dict]): 'randcls', 'sim', 'rand' or 'crop' for each view (see
+            ``VIEWS``), or a dict of ``flip_prob``, ``jitter``, ``jitter_prob``, ``gray_prob``,
+            ``rand_augment``. Defaults to BCL's ('randcls', 'sim', 'sim').
+        size (int): Side of the views. Defaults to 224.
+        crop_scale (tuple): Share of the area. Defaults to (0.08, 1).
+        fill (tuple): RGB where a shift or rotation uncovers. Defaults to ImageNet's mean colour.
+        channel_order (str): Of the images: 'bgr' as from ``LoadImageFromFile``, or 'rgb'. Defaults
+            to 'bgr'.
+
+    Raises:
+        ValueError: If a view is unknown.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[Union[str, dict]] = ('randcls', 'sim', 'sim'),
+        size: int = 224,
+        crop_scale: Range = (0.08, 1.0),
+        fill: Sequence[float] = (124.0, 116.0, 104.0),
+        channel_order: str = 'bgr',
+    ) -> None:
+        self.views = []
+        for view in views:
+            if isinstance(view, str):
+                if view not in VIEWS:
+                    raise ValueError(f'view is {view!r}, allowed are {", ".join(VIEWS)} or a dict')
+                view = VIEWS[view]
+            unknown = set(view) - set(_DEFAULTS)
+            if unknown:
+                raise ValueError(f'a view has {unknown}, allowed are {", ".join(_DEFAULTS)}')
+            self.views.append({**_DEFAULTS, **view})
+        if any(v['rand_augment'] and v['rand_augment'][0] > 4 for v in self.views):
+            raise ValueError('rand_augment has more than 4 operations, allowed are 0 to 4')
+        self.size = size
+        self.crop_scale = tuple(crop_scale)
+        self.color = FastColor(channel_order, fill)
+
+    def transform(self, results: dict) -> dict:
+        """Make the views of ``results['img']``."""
+        image = results['img']
+        height, width = image.shape[:2]
+        images = pooled((len(self.views), self.size, self.size, 3))
+        for number, (view, out) in enumerate(zip(self.views, images)):
+            u = view_uniforms(results, number, _TOTAL)
+            box = params.resized_crop_box(u, height, width, self.crop_scale)
+            crop_and_resize(image, box, out)
+            self._augment(out, view, u)
+        results['img'] = list(images)
+        return results
+
+    def _augment(self, image: np.ndarray, view: dict, u: List[float]) -> None:
+        """All but the crop, in place."""
+        color = self.color
+        if u[_FLIP] < view['flip_prob']:
+            cv2.flip(image, 1, dst=image)
+        jitter = u[_JITTER:_RAND]
+        if jitter[0] < view['jitter_prob']:
+            color.jitter(image, *params.color_jitter_order(jitter, *view['jitter']))
+        if jitter[1] < view['gray_prob']:
+            color.gray(image)
+        if view['rand_augment'] is None:
+            return
+        steps, magnitude, deviation = view['rand_augment']
+        for step in range(steps):
+            start = _RAND + step * policies.RAND_AUGMENT_UNIFORMS
+            own = u[start : start + policies.RAND_AUGMENT_UNIFORMS]
+            operation = policies.rand_augment_operation(own, magnitude, deviation, *image.shape[:2])
+            # timm picks the filter of each operation at random, too.
+            color.apply(image, *operation, cubic=own[5] < 0.5)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(views={self.views}, size={self.size})'
+
+
+@TRANSFORMS.register_module()
+class CropOnDevice(BaseTransform):
+    """Choose the crops of V views, and leave cutting them to ``models.DeviceCropPreprocessor``.
+
+    An image larger than ``max_size`` would be slow to copy: its crops are cut here and laid side
+    by side, and the boxes point to them::
+
+        small image: the image itself, boxes in it       large image: [view 0 | view 1 | view 2]
+
+    **Required Keys:** img (H, W, 3) uint8, sample_idx (optional); **Modified Keys:** img;
+    **Added Keys:** crop_boxes: top, left, height, width in ``img``, shape (V, 4), int64
+
+    Args:
+        num_views (int): V. Defaults to 3.
+        size (int): Side of the views. Defaults to 224.
+        crop_scale (tuple): Share of the area. Defaults to (0.08, 1).
+        max_size (int): Longest side of an image that is handed on whole. Defaults to 512.
+    """
+
+    def __init__(
+        self,
+        num_views: int = 3,
+        size: int = 224,
+        crop_scale: Range = (0.08, 1.0),
+        max_size: int = 512,
+    ) -> None:
+        self.num_views = num_views
+        self.size = size
+        self.crop_scale = tuple(crop_scale)
+        self.max_size = max_size
+
+    def transform(self, results: dict) -> dict:
+        """Add ``crop_boxes``."""
+        image, size = results['img'], self.size
+        height, width = image.shape[:2]
+        boxes = np.empty((self.num_views, 4), np.int64)
+        for view in range(self.num_views):
+            u = view_uniforms(results, view, params.CROP_UNIFORMS)
+            boxes[view] = params.resized_crop_box(u, height, width, self.crop_scale)
+        if max(height, width) > self.max_size:
+            # Two columns of tiles, so that two views of 224 fit into 512.
+            columns = min(2, self.num_views)
+            rows = -(-self.num_views // columns)
+            tiles = np.zeros((rows * size, columns * size, 3), np.uint8)
+            for view, box in enumerate(boxes):
+                top, left = view // columns * size, view % columns * size
+                crop = np.empty((size, size, 3), np.uint8)
+                crop_and_resize(image, box.tolist(), crop)
+                tiles[top : top + size, left : left + size] = crop
+                boxes[view] = top, left, size, size
+            results['img'] = tiles
+        results['crop_boxes'] = boxes
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(num_views={self.num_views}, size={self.size}, '
+            f'crop_scale={self.crop_scale}, max_size={self.max_size})'
+        )
+
+
+@TRANSFORMS.register_module()
+class PackFast(BaseTransform):
+    """MMPretrain's ``PackInputs`` without copying pixels; for :func:`fast_collate`.
+
+    ``inputs`` are the images as they lie in memory, (H, W, 3), one or a list of V.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """``inputs`` and ``data_samples``."""
+        images = results['img']
+        several = isinstance(images, list)
+        sample = make_data_sample(
+            torch.tensor([results['gt_label']]),
+            results.get('sample_idx'),
+            results.get('img_path'),
+            (images[0] if several else images).shape[:2],
+            results.get('ori_shape'),
+        )
+        if 'crop_boxes' in results:
+            sample.set_field(results['crop_boxes'], 'crop_boxes', field_type='metainfo')
+        inputs = [torch.from_numpy(i) for i in images] if several else torch.from_numpy(images)
+        return dict(inputs=inputs, data_samples=sample)
+
+
+def _empty_batch(shape: Tuple[int, ...]) -> Tensor:
+    """Memory for a batch, shared with the main process if this is a worker."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    storage = torch.UntypedStorage._new_shared(int(np.prod(shape)))
+    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
+
+
+def _stack(images: List[Tensor]) -> Tensor:
+    height, width = (max(image.shape[side] for image in images) for side in (0, 1))
+    batch = _empty_batch((len(images), height, width, 3))
+    for row, image in zip(batch, images):
+        row[: image.shape[0], : image.shape[1]] = image
+        if image.shape[:2] != (height, width):
+            row[image.shape[0] :] = 0
+            row[: image.shape[0], image.shape[1] :] = 0
+    # Channels-last memory, which cuDNN prefers, under the usual order of dimensions.
+    return batch.permute(0, 3, 1, 2)
+
+
+@FUNCTIONS.register_module()
+def fast_collate(batch: Sequence[dict]) -> dict:
+    """Collate samples of :class:`PackFast`.
+
+    Args:
+        batch (Sequence[dict]): Samples; their single images may differ in size.
+
+    Returns:
+        dict: ``inputs``: uint8, (N, 3, H, W) in channels-last memory, a list of V of them for
+        views, smaller images padded with 0 below and to the right; ``data_samples``: list of N.
+    """
+    first: Union[Tensor, list] = batch[0]['inputs']
+    if isinstance(first, list):
+        inputs = [_stack([item['inputs'][view] for item in batch]) for view in range(len(first))]
+    else:
+        inputs = _stack([item['inputs'] for item in batch])
+    return dict(inputs=inputs, data_samples=[item['data_samples'] for item in batch])

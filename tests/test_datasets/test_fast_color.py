@@ -1,0 +1,94 @@
+"""The operations on one image against PIL and torchvision, and the memory they use again."""
+
+import numpy as np
+import pytest
+import torch
+import torchvision.transforms as T
+from PIL import Image, ImageEnhance, ImageOps
+from sklearn.datasets import load_sample_images
+
+from rcl_mm.datasets import policy_params as policies
+from rcl_mm.datasets.fast_color import FastColor
+from rcl_mm.datasets.fast_memory import pooled
+
+
+@pytest.fixture(scope='module')
+def photos():
+    """Two photographs, RGB 427x640."""
+    return [image.copy() for image in load_sample_images().images]
+
+
+class TestFastColor:
+    OPERATIONS = {
+        'Brightness': (1.4, lambda x: ImageEnhance.Brightness(x).enhance(1.4)),
+        'Contrast': (1.7, lambda x: ImageEnhance.Contrast(x).enhance(1.7)),
+        'Color': (0.3, lambda x: ImageEnhance.Color(x).enhance(0.3)),
+        'Sharpness': (1.9, lambda x: ImageEnhance.Sharpness(x).enhance(1.9)),
+        'Invert': (0, ImageOps.invert),
+        'Posterize': (3, lambda x: ImageOps.posterize(x, 3)),
+        'Solarize': (100, lambda x: ImageOps.solarize(x, 100)),
+        'SolarizeAdd': (
+            90,
+            lambda x: x.point([min(255, v + 90) if v < 128 else v for v in range(256)] * 3),
+        ),
+        'AutoContrast': (0, ImageOps.autocontrast),
+        'Equalize': (0, ImageOps.equalize),
+        'Identity': (0, lambda x: x),
+        'Rotate': (20, lambda x: x.rotate(20, resample=Image.BILINEAR, fillcolor=(9, 8, 7))),
+        'ShearX': (
+            0.25,
+            lambda x: x.transform(
+                x.size, Image.AFFINE, (1, 0.25, 0, 0, 1, 0), Image.BILINEAR, fillcolor=(9, 8, 7)
+            ),
+        ),
+    }
+
+    @pytest.mark.parametrize('channel_order', ['bgr', 'rgb'])
+    @pytest.mark.parametrize('name', OPERATIONS)
+    def test_apply__pil(self, photos, name, channel_order):
+        value, function = self.OPERATIONS[name]
+        image = np.ascontiguousarray(photos[1][100:300, 100:300] // 2 + 40)
+        expected = np.asarray(function(Image.fromarray(image))).astype(int)
+        flip = slice(None, None, -1 if channel_order == 'bgr' else 1)
+        own = image[..., flip].copy()
+        FastColor(channel_order, (9, 8, 7)).apply(own, name, value)
+        difference = np.abs(own[..., flip].astype(int) - expected)
+        if name in policies.GEOMETRIC:
+            # Interpolation in steps of 1/32 pixel, and blending with the fill at the border.
+            assert difference.mean() < 1 and np.median(difference) <= 1
+        else:
+            assert difference.max() <= 1
+
+    @pytest.mark.parametrize('channel_order', ['bgr', 'rgb'])
+    def test_hue_and_gray__torchvision(self, photos, channel_order):
+        image = np.ascontiguousarray(photos[0][:200, :200])
+        flip = slice(None, None, -1 if channel_order == 'bgr' else 1)
+        color = FastColor(channel_order, (0, 0, 0))
+        for shift in (-0.1, 0.0, 0.07):
+            own = image[..., flip].copy()
+            color.hue(own, shift)
+            expected = np.asarray(T.functional.adjust_hue(Image.fromarray(image), shift))
+            # Both have 256 steps of hue, and round differently between them.
+            difference = np.abs(own[..., flip].astype(int) - expected)
+            assert difference.mean() < 1.5 and np.percentile(difference, 99) <= 6
+        own = image[..., flip].copy()
+        color.gray(own)
+        expected = np.asarray(Image.fromarray(image).convert('L'))
+        assert np.abs(own.astype(int) - expected[..., None]).max() <= 1
+
+    def test_channel_order__unknown(self):
+        with pytest.raises(ValueError, match="'bgr' and 'rgb'"):
+            FastColor('gbr', (0, 0, 0))
+
+
+def test_pooled__memory_in_use_is_not_given_out_again():
+    shape = (2, 3, 5)
+    first = pooled(shape)
+    tensor = torch.from_numpy(first[1])
+    address = first.ctypes.data
+    del first
+    others = [pooled(shape) for _ in range(3)]
+    assert address not in [array.ctypes.data for array in others]
+    del tensor
+    # Now it is free.
+    assert address in [pooled(shape).ctypes.data for _ in range(4)]
