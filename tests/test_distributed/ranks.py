@@ -1,6 +1,7 @@
 """Several gloo ranks that stay up for all tests of a session: importing torch costs seconds."""
 
 import multiprocessing
+import os
 import traceback
 from pathlib import Path
 from typing import Any, Callable, List
@@ -57,6 +58,8 @@ class Ranks:
 
 
 def _serve(rank: int, world_size: int, store: str, connection) -> None:
+    # What a launcher tells its processes.
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size))
     torch.set_num_threads(1)
     dist.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=world_size)
     while True:
