@@ -22,6 +22,7 @@ from rcl_mm.engine.compat import (
     init_cpu_process_group,
     mend_missing_pkg_resources,
 )
+from rcl_mm.engine.data_options import spread_data_options
 from rcl_mm.engine.errors import UsageError, report_errors
 from rcl_mm.engine.hooks import ClassCountsHook
 from rcl_mm.engine.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
@@ -176,6 +177,7 @@ def finish_config(cfg: Config, args: argparse.Namespace) -> Config:
         if cfg.get(name) is not None:
             cfg[name] = _with_loader_defaults(cfg[name], args)
     if args.cfg_options is not None:
+        spread_data_options(cfg, args.cfg_options)
         cfg.merge_from_dict(args.cfg_options)
     fill_in_folder_data(cfg)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
