@@ -46,7 +46,7 @@ def multi_view_pipeline(pipeline: List[dict], views: int) -> List[dict]:
             )
         if name is None or (isinstance(step['type'], str) and TRANSFORMS.get(step['type']) is None):
             raise ConversionError(
-                f'training pipeline: the step {name or step!r} is unknown: register it '
+                f'training pipeline: the step {name or dict(step)} is unknown: register it '
                 '(custom_imports), or correct its name'
             )
     if not names or names[-1] != 'PackInputs':
