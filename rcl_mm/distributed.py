@@ -75,7 +75,7 @@ def gather_embeddings(embeddings: Tensor, labels: Tensor) -> Tuple[Tensor, Tenso
         rank's own begin, and the number of ranks. Without a process group: the inputs, 0 and 1.
 
     Raises:
-        RuntimeError: If the ranks' embeddings differ in dimension or type, or one rank's batch
+        ValueError: If the ranks' embeddings differ in dimension or type, or one rank's batch
             grows beyond all batches before while another's does not.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
@@ -129,22 +129,22 @@ def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
             'give all ranks the same batch size (drop_last, or a sampler that rounds up)'
         )
         _get_default_store().set(_OUTGROWN, message)
-        raise RuntimeError(message) from error
+        raise ValueError(message) from error
     answers = [store.get(str(other)).decode().split(' ', 1) for other in range(ranks)]
     for other, (_, other_kind) in enumerate(answers):
         if other_kind != kind:
-            raise RuntimeError(
+            raise ValueError(
                 f'embeddings to gather have dimension and type {kind} on rank {rank}, but '
                 f'{other_kind} on rank {other}: give all ranks the same model and precision'
             )
     return max(int(count) for count, _ in answers)
 
 
-def _explain(error: RuntimeError) -> RuntimeError:
+def _explain(error: RuntimeError) -> Exception:
     """A failed collective in the words of the rank that left because of its batch, if one did."""
     try:
         store = _get_default_store()
         known = store.check([_OUTGROWN])
-        return RuntimeError(store.get(_OUTGROWN).decode()) if known else error
+        return ValueError(store.get(_OUTGROWN).decode()) if known else error
     except RuntimeError:  # the store went down with the rank that held it
         return error
