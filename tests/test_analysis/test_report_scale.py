@@ -10,11 +10,10 @@ from fake_runs import fake_work_dir
 
 MEASURE = """
 import json, resource, sys, time
-start = time.time()
 from rcl_mm.analysis.report import write_report
 page = write_report(sys.argv[1:3], sys.argv[3])
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(json.dumps({'seconds': time.time() - start, 'gigabytes': memory, 'page': str(page)}))
+print(json.dumps({'seconds': time.process_time(), 'gigabytes': memory, 'page': str(page)}))
 """
 
 
@@ -28,6 +27,7 @@ def test_write_report__fifty_thousand_images__bounded(tmp_path, num_classes, dim
     ]
     command = [sys.executable, '-c', MEASURE, *map(str, runs), str(tmp_path / 'report')]
     measured = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    # Of one core: other processes of the machine do not count.
     assert measured['seconds'] <= 60
     assert measured['gigabytes'] <= 2
     assert Path(measured['page']).stat().st_size < 15e6
