@@ -13,6 +13,7 @@ from .loops import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
 from .optim_wrapper import CPUAmpOptimWrapper
 from .package_configs import config_path, register_config_package
 from .resume import ResumeStateHook, newest_whole_checkpoint
+from .speed_hooks import ChannelsLastHook
 from .stop_hook import EXIT_STOPPED, StopSignalHook, TrainingStopped
 
 import_mmcv_quietly()
@@ -25,6 +26,7 @@ __all__ = [
     'AtomicLocalBackend',
     'CPUAmpOptimWrapper',
     'CheckpointError',
+    'ChannelsLastHook',
     'ClassCountsHook',
     'CompileHook',
     'DeferredReweightingHook',

@@ -30,7 +30,7 @@ def crop_and_resize(images: Tensor, boxes: Tensor, size: int) -> Tensor:
     straight = torch.zeros_like(top)
     rows = ops.resize_weights(top, box_h, straight, height, size).to(dtype)
     columns = ops.resize_weights(left, box_w, straight, width, size).to(dtype)
-    # Channels-last memory is (N, H, W * 3): no copy if the loader hands it over so.
+    # Channels-last memory is (N, H, W * 3): no copy but the one to the type.
     pixels = images.permute(0, 2, 3, 1).reshape(n, height, width * 3).to(dtype)
     resized = torch.bmm(rows, pixels).view(n, size, width, 3)
     # (N, size, W) @ (N, W, size * 3): columns of the image first.

@@ -23,8 +23,8 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
 
     Args:
         view_augments (Sequence[dict], optional): One module for each view, each called as
-            ``module(images, draws, view)`` on (N, 3, H, W) images of 0..255 in training, with the
-            samples' draws (N, ) int64 or None. Defaults to None.
+            ``module(images, draws, view)`` on (N, 3, H, W) RGB images of 0..255 in training, with
+            the samples' draws (N, ) int64 or None. Defaults to None.
         repeat_samples (bool): Repeat the data samples for each view, so that a stock head trains on
             all views as on separate images. Not for :class:`RCLHead`. Defaults to False.
         channels_last (bool): Give the model channels-last memory, which convolutions
@@ -63,7 +63,8 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         """Collated data to ``inputs`` (V*N, 3, H, W) and ``data_samples``."""
         inputs, samples = data['inputs'], data.get('data_samples')
         if self.view_augments is not None and training:
-            views = self._augment(self.cast_data(self._one_tensor(inputs)), samples)
+            images = self._swap_channels(self.cast_data(self._one_tensor(inputs)))
+            views = [self._swap_channels(view) for view in self._augment(images, samples)]
         elif self._has_views(inputs):
             views = [self._one_tensor(view) for view in self.cast_data(inputs)]
         else:
@@ -94,6 +95,10 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
     @staticmethod
     def _one_tensor(images) -> Tensor:
         return images if isinstance(images, Tensor) else torch.stack(list(images))
+
+    def _swap_channels(self, images: Tensor) -> Tensor:
+        """To RGB and back: augmentations see RGB, and MMPretrain's ``to_rgb`` comes after them."""
+        return images.flip(1) if self.to_rgb else images
 
     @staticmethod
     def _draws(samples) -> Optional[Tensor]:

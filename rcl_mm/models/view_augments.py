@@ -6,7 +6,7 @@ module here makes one view of them. A sample's parameters follow from its draw a
 the host for the whole batch and go to the device in one copy each for floats and integers, so that
 nothing waits for the device.
 
-Images are RGB: load with ``to_rgb=True`` and leave the preprocessor's ``to_rgb`` at False.
+Images are RGB here; the preprocessor swaps the channels of BGR ones if its ``to_rgb`` is True.
 """
 
 from typing import Dict, Optional, Sequence, Tuple

@@ -7,7 +7,7 @@ from unittest import mock
 import cv2
 import numpy as np
 import torch
-from mmengine.dataset import default_collate
+from mmengine.registry import FUNCTIONS
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from sklearn.datasets import load_sample_images
@@ -49,7 +49,7 @@ def training_batch(name: str) -> dict:
     """What the data loader gives for two images of the classes 0 and C - 1."""
     config = load(name)
     labels = [0, config.model.head.num_classes - 1]
-    if config.model.data_preprocessor.get('view_augments'):
+    if config.train_dataloader.collate_fn.type == 'resident_collate':
         images = torch.arange(BATCH * 3 * 32 * 32).view(BATCH, 3, 32, 32).remainder(251).byte()
         samples = [DataSample().set_gt_label(label) for label in labels]
         return dict(inputs=images, data_samples=samples)
@@ -61,7 +61,8 @@ def training_batch(name: str) -> dict:
             results = dict(img_path='photo.jpg', gt_label=label, sample_idx=label)
             results.update(img=image, img_shape=(32, 32), ori_shape=(32, 32))
             items.append(pipeline(results))
-    return default_collate(items)
+    collate = FUNCTIONS.get(config.train_dataloader.collate_fn.type)
+    return collate(items)
 
 
 _sizes: Dict[str, int] = {}
@@ -72,7 +73,9 @@ def input_size(name: str) -> int:
     what = key(training_pipeline(name), load(name).model.data_preprocessor)
     if what not in _sizes:
         inputs = training_batch(name)['inputs']
-        _sizes[what] = (inputs if isinstance(inputs, Tensor) else inputs[0]).shape[-1]
+        side = (inputs if isinstance(inputs, Tensor) else inputs[0]).shape[-1]
+        # Where the device cuts the views, the loader gives whole images.
+        _sizes[what] = load(name).model.data_preprocessor.get('view_size', side)
     return _sizes[what]
 
 

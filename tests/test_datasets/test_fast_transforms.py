@@ -21,7 +21,12 @@ from rcl_mm.datasets.fast_transforms import (
     crop_and_resize,
     fast_collate,
 )
-from rcl_mm.models import DeviceCropPreprocessor, RandClsAugment, SimAugment
+from rcl_mm.models import (
+    DeviceCropPreprocessor,
+    MultiViewDataPreprocessor,
+    RandClsAugment,
+    SimAugment,
+)
 
 
 @pytest.fixture(scope='module')
@@ -170,6 +175,24 @@ class TestCropOnDevice:
             preprocessor(fast_collate(plain), training=True)
         with pytest.raises(ValueError, match='view_augments'):
             DeviceCropPreprocessor()
+
+
+def test_view_augments__see_rgb_whatever_the_loader_gives():
+    seen = []
+
+    class Look(torch.nn.Module):
+        def forward(self, images, draws, view):
+            seen.append(images.clone())
+            return images
+
+    bgr = torch.arange(2 * 3 * 4 * 4).view(2, 3, 4, 4).byte()
+    options = dict(mean=[0.0] * 3, std=[1.0] * 3, view_augments=[Look()])
+    result = MultiViewDataPreprocessor(to_rgb=True, **options)(dict(inputs=bgr), training=True)
+    assert torch.equal(seen[0], bgr.flip(1))
+    assert torch.equal(result['inputs'], bgr.flip(1).float())
+    result = MultiViewDataPreprocessor(to_rgb=False, **options)(dict(inputs=bgr), training=True)
+    assert torch.equal(seen[1], bgr)
+    assert torch.equal(result['inputs'], bgr.float())
 
 
 class Photos(Dataset):

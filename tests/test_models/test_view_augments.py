@@ -16,7 +16,7 @@ from rcl_mm.models.imagenet_augments import RandClsAugment, SimAugment
 from rcl_mm.models.view_augments import CifarClsAugment, CifarSimAugment
 
 AUGMENTS = (CifarSimAugment, CifarClsAugment, SimAugment, RandClsAugment)
-N = 1500
+N = 800
 
 
 @pytest.fixture(scope='module')
@@ -94,6 +94,17 @@ class TestViewAugments:
     def test_forward__not_rgb(self, augment):
         with pytest.raises(ValueError, match='RGB'):
             augment()(torch.zeros(2, 1, 32, 32, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize('augment', [CifarSimAugment, SimAugment])
+def test_compile__one_graph(augment, photos):
+    """What torch.compile gets is one graph without breaks."""
+    plain = augment()
+    expected = plain(photos[:4], draws(4))
+    part = 'colour' if augment is SimAugment else 'run'
+    compiled = torch.compile(getattr(plain, part), backend='eager', fullgraph=True)
+    setattr(plain, part, compiled)
+    torch.testing.assert_close(plain(photos[:4], draws(4)), expected)
 
 
 def statistics(views):
