@@ -88,7 +88,10 @@ def gather_embeddings(embeddings: Tensor, labels: Tensor) -> Tuple[Tensor, Tenso
     try:
         keys, key_labels = _AllGather.apply(embeddings), _AllGather.apply(labels)
     except RuntimeError as error:
-        raise _explain(error) from error
+        reason = _reason_of_a_rank_that_left()
+        if reason is None:
+            raise
+        raise ValueError(reason) from error
     return keys, key_labels, dist.get_rank() * rows, dist.get_world_size()
 
 
@@ -140,11 +143,10 @@ def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
     return max(int(count) for count, _ in answers)
 
 
-def _explain(error: RuntimeError) -> Exception:
-    """A failed collective in the words of the rank that left because of its batch, if one did."""
+def _reason_of_a_rank_that_left() -> Optional[str]:
+    """Why a collective failed, if a rank left because its batch had grown alone."""
     try:
         store = _get_default_store()
-        known = store.check([_OUTGROWN])
-        return ValueError(store.get(_OUTGROWN).decode()) if known else error
+        return store.get(_OUTGROWN).decode() if store.check([_OUTGROWN]) else None
     except RuntimeError:  # the store went down with the rank that held it
-        return error
+        return None
