@@ -63,10 +63,9 @@ class LDAMLoss(ClassCountsModule):
     def margins(self) -> Tensor:
         """Margins m_c, shape (C, ), float32; that of a class without training images is 0."""
         counts = self.known_class_counts().float()
-        rarest = counts[counts > 0].min()
-        return torch.where(
-            counts > 0, self.max_margin * (rarest / counts.clamp(min=1)) ** 0.25, 0.0
-        )
+        # Without picking elements, whose number a GPU would be waited for.
+        counts = torch.where(counts > 0, counts, torch.inf)
+        return self.max_margin * (counts.min() / counts) ** 0.25
 
     def set_class_weights(self, weights: Optional[Tensor]) -> None:
         """Weight the classes from now on, with weights of shape (C, ); None ends it.
