@@ -12,6 +12,8 @@ import pytest
 from mmengine.registry import DefaultScope
 from sklearn.datasets import load_digits
 
+import rcl_mm  # noqa: F401  (registers)
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MMPRETRAIN_CONFIGS = Path(importlib.util.find_spec('mmpretrain').origin).parent / '.mim/configs'
 _numbers = itertools.count()
