@@ -192,3 +192,17 @@ class TestBothParts:
         for _ in range(3):
             loss(*scores_and_labels())
         assert len(said) == 1 and 'RCLHead' in said[0] and 'balanced softmax' in said[0]
+
+    def test_compiled__same_value_and_gradient(self, monkeypatch):
+        # The default backend compiles C++ for a minute; the traced graph is the same.
+        compiler = torch.compile
+        monkeypatch.setattr(torch, 'compile', lambda f: compiler(f, backend='aot_eager'))
+        _, labels = scores_and_labels()
+        values = []
+        for compile in (False, True):
+            torch.manual_seed(0)
+            embeddings = F.normalize(torch.randn(12, 6), dim=1).requires_grad_()
+            loss = RCLLoss(COUNTS, compile=compile).contrastive(embeddings, labels)
+            values.append((loss.detach(), *torch.autograd.grad(loss, embeddings)))
+        for a, b in zip(*values):
+            torch.testing.assert_close(a, b)

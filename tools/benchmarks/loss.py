@@ -72,6 +72,16 @@ class Case:
     def ours(self, **options):
         return torch.autograd.grad(self.ours_forward(**options), self.leaves)
 
+    def compile(self):
+        """Ours as ``RCLLoss(compile=True)`` runs it: traced into one graph, fused kernels."""
+        compiled = torch.compile(rebalanced_contrastive_loss, fullgraph=True)
+
+        def forward():
+            return compiled(self.embeddings, self.labels, self.prototypes, self.counts)
+
+        torch.testing.assert_close(forward(), self.ours_forward(), rtol=1e-4, atol=1e-4)
+        return lambda: torch.autograd.grad(forward(), self.leaves)
+
     def bcl_forward(self, place='same'):
         views = torch.stack(self.embeddings.chunk(2), dim=1)
         return self.published[place](self.prototypes, views, self.labels[: len(views)])
@@ -98,6 +108,7 @@ def measure(case: Case, args, classes: int) -> dict:
     case.check()
     functions = {'floor': case.floor, 'ours': case.ours, 'bcl': case.bcl}
     if args.device == 'cuda':
+        functions['compiled'] = case.compile()
         functions['bcl_cpu_labels'] = lambda: case.bcl('cpu')
     times = time_interleaved(functions, args.rounds, args.device)
     memory = {
@@ -111,6 +122,7 @@ def measure(case: Case, args, classes: int) -> dict:
         bcl_over_ours={
             name: ratio(times[name], times['ours']) for name in times if name.startswith('bcl')
         },
+        bcl_over_compiled=(ratio(times['bcl'], times['compiled']) if 'compiled' in times else None),
         matrices=memory,
     )
 
@@ -129,6 +141,7 @@ def rows_of(result: dict, device: str):
     for key, words in (
         ('floor', 'floor'),
         ('ours', 'ours'),
+        ('compiled', 'ours, compiled'),
         ('bcl', 'BCL as published'),
         ('bcl_cpu_labels', 'BCL, labels counted on the CPU'),
     ):
@@ -142,6 +155,10 @@ def rows_of(result: dict, device: str):
     for key, values in result['bcl_over_ours'].items():
         words = 'BCL / ours' if key == 'bcl' else 'BCL, labels on the CPU / ours'
         yield line(f'{name}: {words}', ratio_text(values), values[0], target, at_most=False)
+    values = result['bcl_over_compiled']
+    if values is not None:
+        text = ratio_text(values)
+        yield line(f'{name}: BCL / ours, compiled', text, values[0], target, at_most=False)
     ours, bcl = result['matrices']['ours'], result['matrices']['bcl']
     yield line(
         f'{name}: extra memory of ours, similarity matrices',
