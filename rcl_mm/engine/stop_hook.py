@@ -1,8 +1,11 @@
 """Stopping a run on a signal: with a checkpoint, a line in the log and an exit code of its own."""
 
+import atexit
+import os
 import signal
 import threading
 from functools import partial
+from multiprocessing.sharedctypes import RawValue
 from typing import Any, Callable, Optional
 
 import torch
@@ -34,7 +37,7 @@ class StopSignalHook(Hook):
     to. A validation in progress is finished, too. Over several processes they agree when to stop,
     every ``interval`` iterations; one of them being told is enough.
 
-    Workers of data loaders ignore the signal: a scheduler sends it to all processes of a job, and
+    Workers of data loaders outlive the signal: a scheduler sends it to all processes of a job, and
     training must be able to finish the iteration. They end with the main process.
 
     Args:
@@ -50,13 +53,19 @@ class StopSignalHook(Hook):
         self.interval = interval
         self.requested = False
         self._previous: Optional[Any] = None
+        # Shared with the workers, which python ends by SIGTERM, too, when the main process exits.
+        self._exiting = RawValue('b', 0)
 
     def before_train(self, runner: Runner) -> None:
         """Begin to listen."""
         for loop in (runner._train_loop, runner._val_loop):
             loader = getattr(loop, 'dataloader', None)
             if loader is not None and loader.num_workers:
-                loader.worker_init_fn = partial(ignore_stop_signal, loader.worker_init_fn)
+                loader.worker_init_fn = partial(
+                    outlive_stop_signal, loader.worker_init_fn, self._exiting
+                )
+        # The last registered runs first: before python ends the workers.
+        atexit.register(setattr, self._exiting, 'value', 1)
         # Python allows signal handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGTERM, self._listen)
@@ -110,12 +119,24 @@ def _ends_an_optimizer_step(runner: Runner) -> bool:
     return all(wrapper.should_update() for wrapper in wrappers)
 
 
-def ignore_stop_signal(init_fn: Optional[Callable[[int], None]], worker_id: int) -> None:
-    """Initialise a worker process of a data loader so that SIGTERM does not end it.
+def outlive_stop_signal(
+    init_fn: Optional[Callable[[int], None]], exiting: Any, worker_id: int
+) -> None:
+    """Initialise a worker process of a data loader so that a scheduler's SIGTERM does not end it.
 
     torch sets a handler in each worker just before this is called, by which a worker dies of the
     signal, and with it the iteration in progress.
+
+    Args:
+        init_fn (callable, optional): What the loader would have called.
+        exiting: Shared value that is not 0 once the main process exits.
+        worker_id (int): Number of the worker.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def end_if_exiting(signal_number: int, frame: Any) -> None:
+        if exiting.value:
+            os._exit(0)
+
+    signal.signal(signal.SIGTERM, end_if_exiting)
     if init_fn is not None:
         init_fn(worker_id)
