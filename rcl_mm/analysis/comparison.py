@@ -111,12 +111,27 @@ def _difference(
     return paired_difference(*zip(*pairs)) if pairs else None
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown that can be read as it is: text to the left, figures to the right."""
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1
+) -> str:
+    """A table in Markdown that can be read as it is.
+
+    Args:
+        header (Sequence[str]): Names of the columns.
+        rows (Iterable[Sequence[str]]): Cells.
+        text_columns (int): How many columns, from the left, are text; the others hold figures and
+            are set to the right. Defaults to 1.
+    """
     table = [list(header), *map(list, rows)]
     widths = [max(map(len, column)) for column in zip(*table)]
-    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
-    lines = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in table]
+    rule = ['-' * w if i < text_columns else '-' * (w - 1) + ':' for i, w in enumerate(widths)]
+    lines = [
+        [
+            c.ljust(w) if i < text_columns else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths))
+        ]
+        for row in table
+    ]
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [lines[0], rule, *lines[1:]])
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from rcl_mm.analysis.experiment_run import FORMAT, RESULT_NAME, read_json, write_json
 from rcl_mm.engine.errors import UsageError
@@ -26,7 +26,10 @@ def find_records(work_dir: Path) -> List[Dict[str, Any]]:
 
 
 def pack_records(records: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
-    """One document of all records: what they share once, each distinct set of options once."""
+    """One document of all records: what they share once, each distinct set of options once.
+
+    Metrics are lists in the order of ``metric_names``, None for what a record does not have.
+    """
     shared = {
         key: records[0][key]
         for key in SHARED
@@ -35,6 +38,7 @@ def pack_records(records: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
     option_sets: List[Dict[str, Any]] = []
     numbers: Dict[str, int] = {}
     packed = []
+    names = sorted({name for record in records for name in record['metrics']})
     for record in records:
         text = json.dumps(record['options'], sort_keys=True)
         if text not in numbers:
@@ -42,8 +46,15 @@ def pack_records(records: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
             option_sets.append(record['options'])
         rest = {key: value for key, value in record.items() if key not in shared}
         rest['options'] = numbers[text]
-        packed.append(_rounded(rest))
-    return {'format': FORMAT, 'shared': shared, 'option_sets': option_sets, 'records': packed}
+        rest['metrics'] = [_rounded(record['metrics'].get(name)) for name in names]
+        packed.append(rest)
+    return {
+        'format': FORMAT,
+        'shared': shared,
+        'metric_names': names,
+        'option_sets': option_sets,
+        'records': packed,
+    }
 
 
 def unpack_records(document: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -57,18 +68,23 @@ def unpack_records(document: Dict[str, Any]) -> List[Dict[str, Any]]:
             f'results have format {document.get("format")!r}, known is {FORMAT}: make them with '
             'tools/study.py collect'
         )
-    options = document['option_sets']
-    return [
-        {**document['shared'], **record, 'options': options[record['options']]}
-        for record in document['records']
-    ]
+    names, options = document['metric_names'], document['option_sets']
+    records = []
+    for record in document['records']:
+        values = zip(names, record['metrics'])
+        metrics = {name: value for name, value in values if value is not None}
+        changes = {'metrics': metrics, 'options': options[record['options']]}
+        records.append({**document['shared'], **record, **changes})
+    return records
 
 
 def collect(work_dir: Path, output: Path) -> int:
     """Write all results below a folder into one file; returns how many."""
     records = find_records(work_dir)
     document = pack_records(records)
-    lines = [f'"{key}": {json.dumps(document[key])}' for key in ('format', 'shared')]
+    lines = [
+        f'"{key}": {json.dumps(document[key])}' for key in ('format', 'shared', 'metric_names')
+    ]
     for key in ('option_sets', 'records'):
         # A line each, for readable differences.
         items = ',\n'.join(json.dumps(item) for item in document[key])
@@ -103,9 +119,5 @@ def restore(path: Path, work_dir: Path) -> int:
     return len(records)
 
 
-def _rounded(value: Any, digits: int = 4) -> Any:
-    if isinstance(value, float):
-        return round(value, digits)
-    if isinstance(value, dict):
-        return {key: _rounded(item, digits) for key, item in value.items()}
-    return value
+def _rounded(value: Optional[float]) -> Optional[float]:
+    return None if value is None else round(value, 4)

@@ -16,11 +16,10 @@ from rcl_mm.analysis.experiment_cli import (
 from rcl_mm.analysis.experiment_run import write_json
 from rcl_mm.analysis.experiments import Outcome, Run, Settings, run_experiment
 from rcl_mm.analysis.records import collect, restore
-from rcl_mm.analysis.statistics import format_estimate, mean_interval
+from rcl_mm.analysis.statistics import format_estimate
 from rcl_mm.analysis.study_plan import (
     CIFAR_METHODS,
     CIFAR_RECIPES,
-    DEFAULT_CON_WEIGHT,
     DIGITS_METHODS,
     SEEDS,
     SWEEP_SEEDS,
@@ -30,6 +29,7 @@ from rcl_mm.analysis.study_plan import (
     feature_scale,
     sweep_runs,
 )
+from rcl_mm.analysis.sweep_tables import best_setting, methods_of
 from rcl_mm.engine.arguments import CFG_OPTIONS_HELP
 from rcl_mm.engine.errors import UsageError, report_errors
 
@@ -130,37 +130,17 @@ def choose(part: str, outcome: Outcome, settings: Settings) -> Dict[str, Dict[st
     On Digits-LT the feature scale, at the config's con_weight; on CIFAR both.
     """
     choice, extra = {}, {}
-    for method in dict.fromkeys(record['factors']['method'] for record in outcome.records):
-        allowed = {
-            key: value
-            for key, value in sweep_means(outcome.records, method).items()
-            if key[1] == 1.0 and (part == 'cifar-sweep' or key[2] == _default_weight(method))
-        }
-        best = max(allowed, key=lambda key: allowed[key].mean)
-        chosen = dict(feature_scale=feature_scale(best[0]), con_weight=best[2])
-        choice[method] = dict(sharpness=best[0], **chosen, balanced=allowed[best].mean)
+    for method in methods_of(outcome.records):
+        (sharpness, _, weight), value = best_setting(outcome.records, method)
+        chosen = dict(feature_scale=feature_scale(sharpness), con_weight=weight)
+        choice[method] = dict(sharpness=sharpness, **chosen, balanced=value.mean)
         extra[method] = {f'model.head.loss.{name}': value for name, value in chosen.items()}
         print(
-            f'{method}: s^2/tau = {best[0]:g} (feature_scale {chosen["feature_scale"]:g}) and '
-            f'con_weight {best[2]:g} are best on validation'
+            f'{method}: s^2/tau = {sharpness:g} (feature_scale {chosen["feature_scale"]:g}) and '
+            f'con_weight {weight:g} are best on validation'
         )
     write_json(settings.work_dir / f'{part}-{CHOICE_NAME}', choice)
     return extra
-
-
-def _default_weight(method: str) -> float:
-    return DEFAULT_CON_WEIGHT if method == 'RCL' else 1.0
-
-
-def sweep_means(records: Sequence[Dict[str, Any]], method: str) -> Dict[tuple, Any]:
-    """Balanced validation accuracy by (sharpness, prior_power, con_weight)."""
-    values: Dict[tuple, List[float]] = {}
-    for record in records:
-        factors = record['factors']
-        if factors['method'] == method:
-            key = tuple(factors[name] for name in ('sharpness', 'prior_power', 'con_weight'))
-            values.setdefault(key, []).append(record['metrics']['long_tail/balanced'])
-    return {key: mean_interval(value) for key, value in sorted(values.items())}
 
 
 def show(part: str, outcome: Outcome) -> None:
