@@ -53,7 +53,7 @@ def finetune(model='resnet10t', pretrained=False, epochs=10, seed=0):
         weight_decay=0.05,
     )
     loader = DataLoader(
-        torch.utils.data.TensorDataset(images, labels), batch_size=64, shuffle=True, drop_last=True
+        torch.utils.data.TensorDataset(images, labels), batch_size=32, shuffle=True, drop_last=True
     )
     for _ in range(epochs):
         for x, y in loader:
