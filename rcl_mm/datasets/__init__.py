@@ -7,11 +7,13 @@ from .augmentations import (
     TorchvisionAutoAugment,
 )
 from .benchmarks import ImageNetLT, INaturalist2018, PlacesLT
+from .checked_loading import LoadCheckedImage, UnreadableImageError, read_image
 from .digits import DigitsLT
 from .draws import DrawIndex, sample_draws, uniforms
 from .fast_transforms import CropOnDevice, FastMultiView, PackFast, fast_collate
 from .folder import FolderLT, stratified_split
 from .folder_config import fill_in_folder_data
+from .image_check_hook import ImageCheckHook
 from .image_lists import read_image_list, scan_image_list
 from .long_tailed import LongTailedDataset, long_tailed_counts, select_long_tailed
 from .resident import ResidentDataset, resident_collate
@@ -25,7 +27,9 @@ __all__ = [
     'FolderLT',
     'FastMultiView',
     'INaturalist2018',
+    'ImageCheckHook',
     'ImageNetLT',
+    'LoadCheckedImage',
     'LongTailedDataset',
     'PackFast',
     'PlacesLT',
@@ -37,9 +41,11 @@ __all__ = [
     'ResidentDataset',
     'TimmRandAugment',
     'TorchvisionAutoAugment',
+    'UnreadableImageError',
     'fill_in_folder_data',
     'fast_collate',
     'long_tailed_counts',
+    'read_image',
     'read_image_list',
     'resident_collate',
     'sample_draws',

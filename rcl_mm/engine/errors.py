@@ -95,7 +95,7 @@ def one_line(error: BaseException) -> str:
         return download
     text = str(error).strip()
     if 'Original Traceback' in text:
-        text = text.splitlines()[-1]
+        text = re.sub(r'^[\w.]+(Error|Exception): ', '', text.splitlines()[-1])
     if isinstance(error, KeyError):
         text = text.strip('"\'')
     if isinstance(error, OSError) and error.strerror and error.filename:

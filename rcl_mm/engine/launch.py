@@ -13,6 +13,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from rcl_mm.conversion import config_diff, convert_config
+from rcl_mm.datasets import ImageCheckHook
 from rcl_mm.datasets.folder_config import fill_in_folder_data
 from rcl_mm.engine.arguments import test_parser, train_parser
 from rcl_mm.engine.compat import (
@@ -223,7 +224,7 @@ def add_missing_hooks(runner: Runner) -> List[str]:
     """Register the hooks that a run needs and its config does not name."""
     added = []
     survival = SURVIVAL_HOOKS if survives(runner.cfg) else ()
-    for hook in (ClassCountsHook, FeatureCollectorHook, *survival):
+    for hook in (ClassCountsHook, ImageCheckHook, FeatureCollectorHook, *survival):
         if not any(isinstance(one, hook) for one in runner.hooks):
             runner.register_hook(hook())
             added.append(hook.__name__)

@@ -82,4 +82,4 @@ class TestIsUsersToMend:
             f'f\n    raise\n{kind}: images/a.jpg is empty\n'
         )
         assert is_users_to_mend(RuntimeError(text)) is expected
-        assert one_line(RuntimeError(text)) == f'{kind}: images/a.jpg is empty'
+        assert one_line(RuntimeError(text)) == 'images/a.jpg is empty'
