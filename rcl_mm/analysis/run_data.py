@@ -158,17 +158,18 @@ def _progress_notes(run: Run) -> List[str]:
     length = loop.get('max_epochs') or loop.get('max_iters')
     pointer = run.work_dir / 'last_checkpoint'
     last = pointer.read_text('utf-8').strip() if pointer.is_file() else ''
-    match = re.search(r'(\d+)\.pth$', last)
+    match = re.search(r'_(\d+)\.pth$', last)
     reached = int(match.group(1)) if match else 0
     notes = []
     if length and reached < length:
-        done = f'at {unit} {reached} of {length}' if reached else f'before the first of {length}'
-        notes.append(
-            f'{run.work_dir} is unfinished: its last checkpoint is {done}; tools/train.py --resume '
-            'goes on.'
-        )
+        if match:
+            done = f'its last checkpoint is at {unit} {reached} of {length}'
+        else:  # none, or one that was saved when the run was stopped
+            logged = int(run.training.get(unit, (None, [0]))[1][-1])
+            done = f'it stopped in {unit} {logged} of {length}'
+        notes.append(f'{run.work_dir} is unfinished: {done}; tools/train.py --resume goes on.')
     tested = (run.results.run if run.results else {}).get('checkpoint')
-    if tested and match and Path(tested).name != Path(last).name:
+    if tested and last and Path(tested).name != Path(last).name:
         notes.append(
             f'{run.work_dir} shows the results of {Path(tested).name}; its last checkpoint is '
             f'{Path(last).name}.'

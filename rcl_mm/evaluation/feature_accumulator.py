@@ -33,9 +33,9 @@ class FeatureAccumulator:
     def add(self, features: Tensor, labels: Tensor, positions: np.ndarray) -> None:
         """Add features (N, D) of labels (N, ) at data set positions (N, )."""
         if self.statistics is None:
-            self.statistics = FeatureStatistics(
-                self.num_classes, features.shape[1], features.device
-            )
+            # Apple's GPUs have no float64.
+            device = 'cpu' if features.device.type == 'mps' else features.device
+            self.statistics = FeatureStatistics(self.num_classes, features.shape[1], device)
         self.statistics.update(features, labels)
         self.reservoir.add(features, labels.cpu().numpy(), positions)
 

@@ -36,7 +36,7 @@ class FeatureStatistics:
 
     def update(self, features: Tensor, labels: Tensor) -> None:
         """Add features (N, D) of labels (N, ); no host synchronisation."""
-        features = features.to(self.sums.device, torch.float64)
+        features = features.to(self.sums.device).to(torch.float64)
         labels = labels.to(self.sums.device)
         norms = features.norm(dim=1)
         has_direction = norms != 0

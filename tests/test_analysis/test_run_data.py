@@ -68,11 +68,13 @@ class TestReadRun:
         assert 'is unfinished: its last checkpoint is at epoch 3 of 10' in unfinished
         assert 'results of epoch_4.pth; its last checkpoint is epoch_3.pth' in tested
 
-    def test_read_run__stopped_before_the_first_checkpoint(self, tmp_path):
-        folder = fake_work_dir(tmp_path / 'run', reached=1, results=False)
+    @pytest.mark.parametrize('pointer', [None, '/gone/interrupted.pth'])
+    def test_read_run__no_numbered_checkpoint__as_far_as_the_log_goes(self, tmp_path, pointer):
+        folder = fake_work_dir(tmp_path / 'run', reached=2, results=False)
         (folder / 'last_checkpoint').unlink()
-        notes = read_run(folder).notes
-        assert any('before the first of 4' in note for note in notes)
+        if pointer:
+            (folder / 'last_checkpoint').write_text(pointer)
+        assert any('stopped in epoch 2 of 4' in note for note in read_run(folder).notes)
 
     def test_read_run__trained_but_not_tested__says_what_to_run(self, tmp_path):
         run = read_run(fake_work_dir(tmp_path / 'run', results=False))
