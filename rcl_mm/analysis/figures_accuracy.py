@@ -3,7 +3,6 @@
 from typing import Dict, List, Optional, Tuple
 
 import numpy as np
-from scipy import stats
 
 from rcl_mm.analysis.figure_style import (
     GROUP_COLOURS,
@@ -23,6 +22,7 @@ from rcl_mm.analysis.figure_style import (
     smooth_over_frequency,
 )
 from rcl_mm.analysis.methods import Method
+from rcl_mm.analysis.statistics import mean_interval
 from rcl_mm.evaluation.class_accuracy import GROUPS, per_class_accuracy
 from rcl_mm.evaluation.result_tables import Results, calibration
 
@@ -41,10 +41,7 @@ def class_accuracies(method: Method) -> np.ndarray:
 def confidence_interval(values: np.ndarray) -> Optional[float]:
     """Half width of the 95 % t interval of the mean over seeds; None for a single value."""
     values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return None
-    error = values.std(ddof=1) / len(values) ** 0.5
-    return float(stats.t.ppf(0.975, len(values) - 1) * error)
+    return mean_interval(values).half_width if len(values) else None
 
 
 def frequency_panel(methods: List[Method]) -> Panel:
