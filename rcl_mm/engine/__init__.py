@@ -13,6 +13,7 @@ from .loops import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
 from .optim_wrapper import CPUAmpOptimWrapper
 from .package_configs import config_path, register_config_package
 from .resume import ResumeStateHook, newest_whole_checkpoint
+from .sharding import wrap_blocks
 from .speed_hooks import ChannelsLastHook
 from .stop_hook import EXIT_STOPPED, StopSignalHook, TrainingStopped
 
@@ -44,5 +45,6 @@ __all__ = [
     'newest_whole_checkpoint',
     'read_literal_config',
     'register_config_package',
+    'wrap_blocks',
     'write_atomically',
 ]

@@ -67,14 +67,13 @@ def filter_needless_log_lines(logger: logging.Logger) -> None:
 def mend_missing_pkg_resources() -> bool:
     """Let ``_base_ = 'mmpretrain::...'`` and ``mmengine.hub`` work without ``pkg_resources``.
 
-    MMEngine asks ``pkg_resources`` where a package is installed; setuptools 82 removed it, and
-    before that it did not find editable installs. The standard library's ``importlib`` answers
-    instead.
+    MMEngine asks ``pkg_resources`` where a package is installed; setuptools 82 removed it. The
+    standard library's ``importlib`` answers instead.
 
     Returns:
         bool: Whether the mend was needed.
     """
-    if importlib.util.find_spec('pkg_resources') is not None and not _is_editable('rcl_mm'):
+    if importlib.util.find_spec('pkg_resources') is not None:
         return False
     import mmengine.config.config
     import mmengine.hub.hub
@@ -85,13 +84,6 @@ def mend_missing_pkg_resources() -> bool:
             if hasattr(module, function.__name__):
                 setattr(module, function.__name__, function)
     return True
-
-
-def _is_editable(package: str) -> bool:
-    try:
-        return not osp.isdir(metadata.distribution(package).locate_file(package))
-    except metadata.PackageNotFoundError:
-        return False
 
 
 def is_installed(package: str) -> bool:
@@ -165,6 +157,11 @@ def adapt_to_cpu(cfg: Config) -> List[str]:
         wrapper.update(cfg.get('model_wrapper_cfg') or {})
         wrapper['device_ids'] = None
         cfg.model_wrapper_cfg = wrapper
+        strategy = cfg.get('strategy') or {}
+        if strategy.get('type') == 'FSDPStrategy':
+            # Nor does FSDP take the CPU unless it is told: it looks for an accelerator.
+            strategy.setdefault('model_wrapper', ConfigDict(type='MMFullyShardedDataParallel'))
+            strategy['model_wrapper']['device_id'] = 'cpu'
         # torch's SyncBatchNorm has no CPU kernel.
         replaced = _replace_sync_bn(cfg.model)
         if replaced or cfg.get('sync_bn'):

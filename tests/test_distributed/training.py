@@ -9,6 +9,7 @@ from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from rcl_mm import distributed
 from rcl_mm.engine.launch import build_runner
@@ -61,7 +62,7 @@ class RecordingHook(Hook):
         self.losses.append({name: value.item() for name, value in outputs.items()})
 
     def _keep_gradients(self, runner):
-        if not self.gradients:
+        if not self.gradients and not isinstance(runner.model, FullyShardedDataParallel):
             for name, parameter in bare(runner.model).named_parameters():
                 assert parameter.grad is not None, f'{name} has no gradient'
                 self.gradients[name] = parameter.grad.clone().numpy()
@@ -86,6 +87,8 @@ def config(ranks: int, work_dir: str, norm: str, options: dict) -> Config:
         cfg.model.backbone.type = 'GroupNormCIFARResNet'
         cfg.model.head.norm_cfg = dict(type='GN', num_groups=4)
     cfg.log_level = 'ERROR'
+    if 'runner_type' in options:
+        cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=5)
     cfg.merge_from_dict(options)
     return cfg
 
@@ -117,9 +120,16 @@ def run(cfg, norm, wrong):
     with gather if wrong else mock.MagicMock():
         runner.train()
     model = bare(runner.model)
+    names = {name.replace('_fsdp_wrapped_module.', '') for name, _ in model.named_parameters()}
+    sharded = isinstance(runner.model, FullyShardedDataParallel)
+    state = runner.strategy.model_state_dict() if sharded else model.state_dict()
     return dict(
         losses=hook.losses,
         gradients=hook.gradients,
-        weights={name: weight.detach().numpy() for name, weight in model.named_parameters()},
+        # FSDP gathers the whole weights on rank 0 only.
+        weights={name: state[name].numpy() for name in names if name in state or not sharded},
         counts=model.head.loss_module.class_counts.tolist(),
+        units=sum(
+            isinstance(module, FullyShardedDataParallel) for module in runner.model.modules()
+        ),
     )
