@@ -41,7 +41,8 @@ def read_image(
     """Read an image file, or say what is wrong with it.
 
     OpenCV 4 gives a half-grey image for a JPEG that is cut short, OpenCV 5 nothing, and both a
-    message without a path for an empty file. Grey, CMYK, palette and 16-bit images come out as 8-bit colour like all others.
+    message without a path for an empty file. Grey, CMYK, palette and 16-bit images come out as
+    8-bit colour like all others.
 
     Args:
         path (str | Path): The file, also of a remote storage.
