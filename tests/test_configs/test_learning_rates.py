@@ -92,7 +92,7 @@ def test_optimizer_is_the_one_of_the_recipe(name) -> None:
     # On all parameters.
     assert 'paramwise_cfg' not in config.optim_wrapper
     batch = 128 if 'places' in name else 256
-    gpus = 8 if '8gpu' in name else 1
+    gpus = 8 if re.search('8gpu|fsdp', name) else 1
     assert config.train_dataloader.batch_size * gpus == batch
     assert config.auto_scale_lr.base_batch_size == batch
 
