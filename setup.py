@@ -59,7 +59,6 @@ setup(
     # top-level configs/ and tools/, which the build follows: a wheel holds real files.
     package_data={
         'rcl_mm': [
-            '.mim/model-index.yml',
             '.mim/configs/**/*.py',
             '.mim/tools/**/*.py',
             '.mim/tools/**/*.sh',

@@ -23,4 +23,4 @@ def test_plain_loop():
 
 def test_finetune_timm():
     module, _ = load('finetune_timm')
-    assert module.finetune(epochs=4) > 30
+    assert module.finetune('test_resnet', epochs=6) > 30
