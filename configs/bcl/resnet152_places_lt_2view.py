@@ -2,7 +2,7 @@
 # compute than three views.
 # Recipe: PaCo's schedule for Places-LT (Cui et al., ICCV 2021) and BCL's losses and views for
 # ImageNet-LT; BCL gives none for Places-LT, but for the views.
-# Memory: not measured.
+# Memory: 3.0 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/bcl/resnet152_places_lt_2view.py
 _base_ = './resnet152_places_lt.py'
 

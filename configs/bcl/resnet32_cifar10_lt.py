@@ -1,6 +1,6 @@
 # BCL (Zhu et al., CVPR 2022) on CIFAR-10-LT: RCL without the balancing by class frequency.
 # Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR.
-# Memory: not measured.
+# Memory: 1.8 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/bcl/resnet32_cifar10_lt.py
 _base_ = '../rcl/resnet32_cifar10_lt.py'
 

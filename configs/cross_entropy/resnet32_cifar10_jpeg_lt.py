@@ -2,7 +2,7 @@
 # balanced_softmax/, ldam_drw/, supcon/, bcl/ and rcl/.
 # Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, without its contrastive branch.
 # Other imbalance: --cfg-options train_dataloader.dataset.imbalance_factor=50
-# Memory: not measured.
+# Memory: 604 MiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/cross_entropy/resnet32_cifar10_jpeg_lt.py
 _base_ = [
     '../_base_/datasets/cifar10_jpeg_lt.py',

@@ -1,7 +1,7 @@
 # RCL on CIFAR-100-LT in its two-view form: both views in both branches, a third less compute than
 # three views.
 # Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, but for the views.
-# Memory: not measured.
+# Memory: 1.2 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet32_cifar100_lt_2view.py
 _base_ = './resnet32_cifar100_lt.py'
 

@@ -1,7 +1,7 @@
 # Standalone RCL on CIFAR-10-LT: no cross-entropy; the prototypes are learnable vectors, and a
 # class is predicted by the most similar one.
 # Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, its contrastive views alone.
-# Memory: not measured.
+# Memory: 1.2 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet32_cifar10_lt_standalone.py
 _base_ = './resnet32_cifar10_lt.py'
 

@@ -1,6 +1,6 @@
 # SupCon (Khosla et al., NeurIPS 2020) beside balanced softmax on Digits-LT.
 # Recipe: ours, sized for a CPU.
-# Memory: not measured.
+# Memory: 80 MiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/supcon/resnet8_digits_lt.py
 _base_ = '../bcl/resnet8_digits_lt.py'
 

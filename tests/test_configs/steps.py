@@ -1,5 +1,6 @@
 """Training steps of configs at their real input size, with two images through the real pipeline."""
 
+import copy
 import functools
 from typing import Dict, Tuple
 from unittest import mock
@@ -121,19 +122,21 @@ def full_step(name: str) -> Dict[str, float]:
     return _losses[what]
 
 
-def _eager(model: dict) -> dict:
-    """The model without torch.compile, whose start takes minutes on a CPU."""
-    preprocessor = model['data_preprocessor']
-    if not preprocessor.get('view_augments'):
-        return model
-    augments = [{k: v for k, v in a.items() if k != 'compile'} for a in preprocessor.view_augments]
-    return {**model, 'data_preprocessor': {**preprocessor, 'view_augments': augments}}
+def _on_cpu(model: dict) -> dict:
+    """The model with what a CPU can not do replaced: torch.compile takes minutes, SyncBN raises."""
+    model = copy.deepcopy(model)
+    for augment in model['data_preprocessor'].get('view_augments') or ():
+        augment.pop('compile', None)
+    for part, norm in (('backbone', 'BN'), ('head', 'BN1d')):
+        if model[part].get('norm_cfg', {}).get('type') == 'SyncBN':
+            model[part]['norm_cfg'] = dict(type=norm)
+    return model
 
 
 def _full_step(name: str) -> Dict[str, float]:
     config = load(name)
     torch.manual_seed(0)
-    model = MODELS.build(_eager(config.model))
+    model = MODELS.build(_on_cpu(config.model))
     # Not the pre-trained weights, which would be downloaded here.
     for part in (model.neck, model.head):
         part.init_weights()
@@ -153,7 +156,8 @@ def _feature_maps(name: str) -> Tensor:
     backbone = load(name).model.backbone
     if key(backbone) not in _maps:
         torch.manual_seed(0)
-        module = MODELS.build({**backbone, 'init_cfg': None})
+        backbone_config = _on_cpu(load(name).model)['backbone']
+        module = MODELS.build({**backbone_config, 'init_cfg': None})
         module.train()
         size = input_size(name)
         with torch.no_grad():
@@ -181,7 +185,7 @@ def _head_step(name: str, views: int) -> Tuple[Dict[str, float], float]:
     model = load(name).model
     maps = _feature_maps(name)[: views * BATCH].clone().requires_grad_()
     torch.manual_seed(0)
-    head = MODELS.build(model.head)
+    head = MODELS.build(_on_cpu(model)['head'])
     head.init_weights()
     give_class_counts(head, model.head.num_classes)
     labels = [0, model.head.num_classes - 1]
