@@ -1,5 +1,6 @@
 # For choosing settings of RCL on CIFAR-10 (JPEG)-LT: 40 epochs with the steps inside, judged on 500
 # validation images per class that the long-tailed training set leaves. Test images are never seen.
+# Recipe: the full one, a fifth as long, its learning rate dropped at the same shares of the epochs.
 # Memory: 1 GiB of GPU memory.
 # python tools/train.py configs/rcl/resnet32_cifar10_jpeg_lt_tune.py
 _base_ = './resnet32_cifar10_jpeg_lt_resident_fast.py'
