@@ -1,0 +1,294 @@
+"""Training step of ResNeXt-50 on ImageNet-LT: the fast config against the plain one.
+
+One step is forward, backward and update for 3 views of each image, RCL's loss included in both.
+"fp32 eager" is what BCL's public script does (PyTorch's defaults: TF32 in convolutions on a GPU,
+float32 elsewhere), with the same loss as the fast step: with BCL's own loss it would be slower.
+
+Example:
+    python tools/benchmarks/step.py --device cuda                 # under 3 minutes on one GPU
+    python tools/benchmarks/step.py --batch 2 --size 64 --rounds 2 --no-compile
+"""
+
+import argparse
+import gc
+import json
+import sys
+import tempfile
+import time
+from types import SimpleNamespace
+from typing import Callable, List
+
+import numpy as np
+import torch
+from measuring import ROOT, machine_lines, machine_name, spread, synchronize, table
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from photos import synthetic_photos, write_files
+from torch.utils.data import DataLoader, Dataset
+
+import rcl_mm  # noqa: F401  registers everything
+from rcl_mm.datasets import ReproducibleSampler, fast_collate
+from rcl_mm.datasets.transforms import build_pipeline
+from rcl_mm.engine import ChannelsLastHook, CompileHook
+from rcl_mm.models import CifarClsAugment, CifarSimAugment
+
+VIEWS, CLASSES = 3, 1000
+PLAIN = ROOT / 'configs/rcl/resnext50_imagenet_lt.py'
+FAST = ROOT / 'configs/rcl/resnext50_imagenet_lt_fast.py'
+TARGET_STEP, TARGET_LOADER = 2.0, 0.85
+
+
+class Trainer:
+    """A model and its optimizer, with some of the fast settings."""
+
+    def __init__(self, args, bf16=False, channels_last=False, fused=False, compiled=False) -> None:
+        config = Config.fromfile(str(FAST))
+        self.device = torch.device(args.device)
+        preprocessor = config.model.data_preprocessor
+        preprocessor.view_size = args.size
+        for augment in preprocessor.view_augments:
+            augment.compile = compiled and not args.no_compile
+        torch.manual_seed(0)
+        self.model = MODELS.build(config.model).to(self.device).train()
+        for part in self.model.modules():
+            if hasattr(part, 'set_class_counts'):
+                part.set_class_counts(np.geomspace(1280, 5, CLASSES).astype(np.int64))
+        wrapper = dict(config.optim_wrapper, optimizer=dict(config.optim_wrapper.optimizer))
+        wrapper['optimizer']['fused'] = fused
+        if not bf16:
+            wrapper.pop('dtype')
+            wrapper['type'] = 'OptimWrapper'
+        elif self.device.type == 'cpu':
+            wrapper['type'] = 'CPUAmpOptimWrapper'
+        self.memory = torch.channels_last if channels_last else torch.contiguous_format
+        # In the order of the config.
+        if channels_last:
+            ChannelsLastHook().before_train(SimpleNamespace(model=self.model))
+        self.optimizer = build_optim_wrapper(self.model, wrapper)
+        if compiled and not args.no_compile:
+            CompileHook().before_train(SimpleNamespace(model=self.model))
+
+    def resident(self, batch: int, size: int) -> dict:
+        """Normalised views and labels that lie on the device already."""
+        generator = torch.Generator().manual_seed(0)
+        inputs = torch.randn(VIEWS * batch, 3, size, size, generator=generator).to(self.device)
+        labels = torch.randint(CLASSES, (batch, 1), generator=generator).to(self.device)
+        samples = [DataSample().set_gt_label(label) for label in labels]
+        return dict(inputs=inputs.contiguous(memory_format=self.memory), data_samples=samples)
+
+    def step(self, data: dict) -> torch.Tensor:
+        """Forward, backward, update."""
+        with self.optimizer.optim_context(self.model):
+            losses = self.model(data['inputs'], data['data_samples'], mode='loss')
+        loss, _ = self.model.parse_losses(losses)
+        self.optimizer.update_params(loss)
+        return loss.detach()
+
+
+def seconds(function: Callable, args, warm_up: int = 3, each: int = 3) -> List[float]:
+    """Seconds a call, ``rounds`` figures of ``each`` calls."""
+    for _ in range(warm_up):
+        function()
+    result = []
+    for _ in range(args.rounds):
+        synchronize(args.device)
+        start = time.perf_counter()
+        for _ in range(each):
+            function()
+        synchronize(args.device)
+        result.append((time.perf_counter() - start) / each)
+    return result
+
+
+def free(args) -> None:
+    gc.collect()
+    if args.device == 'cuda':
+        torch.cuda.empty_cache()
+
+
+def measure_step(args, batch: int, **settings) -> List[float]:
+    """Seconds of a step with these settings, and that its loss is finite."""
+    trainer = Trainer(args, **settings)
+    data = trainer.resident(batch, args.size)
+    result = seconds(lambda: trainer.step(data), args)
+    if not torch.isfinite(trainer.step(data)):
+        raise RuntimeError(f'the loss is not finite with {settings}')
+    return result
+
+
+class Files(Dataset):
+    """JPEG files through a config's training pipeline, ``length`` samples in all."""
+
+    def __init__(self, paths: List[str], pipeline: list, length: int) -> None:
+        self.paths, self.length = paths, length
+        self.pipeline = build_pipeline(pipeline)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict:
+        path = self.paths[index % len(self.paths)]
+        return self.pipeline(dict(img_path=path, gt_label=index % CLASSES, sample_idx=index))
+
+
+def _loader_seconds(args, trainer: Trainer, loader: DataLoader) -> tuple:
+    """Seconds of a step with its batch from the loader; and a batch."""
+    batches = iter(loader)
+    kept = next(batches)
+
+    def step() -> None:
+        with trainer.optimizer.optim_context(trainer.model):
+            data = trainer.model.data_preprocessor(next(batches), training=True)
+        trainer.step(data)
+
+    return seconds(step, args), kept
+
+
+def measure_loader(args, batch: int) -> dict:
+    """Steps on resident data, and on data from the loader, with one and the same model."""
+    config = Config.fromfile(str(FAST))
+    trainer = Trainer(args, bf16=True, channels_last=True, fused=True, compiled=True)
+    data = trainer.resident(batch, args.size)
+    resident = seconds(lambda: trainer.step(data), args)
+    pipeline = list(config.train_dataloader.dataset.pipeline)
+    pipeline[1] = dict(pipeline[1], size=args.size)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_files(synthetic_photos(64), folder)
+        # One batch to keep, three to warm up, three a round.
+        steps = 1 + 3 + 3 * args.rounds
+        dataset = Files(paths, pipeline, batch * steps)
+        loader = DataLoader(
+            dataset,
+            batch,
+            sampler=ReproducibleSampler(dataset, seed=0),
+            num_workers=args.workers,
+            prefetch_factor=config.train_dataloader.prefetch_factor if args.workers else None,
+            pin_memory=args.device == 'cuda',
+            collate_fn=fast_collate,
+        )
+        preprocess = trainer.model.data_preprocessor
+        from_loader, kept = _loader_seconds(args, trainer, loader)
+        on_device = preprocess.cast_data(kept)
+        prepare = seconds(lambda: preprocess(on_device, training=True), args)
+        # Fails if the augmentation waits for the device.
+        if args.device == 'cuda':
+            torch.cuda.set_sync_debug_mode('error')
+        preprocess._augment(on_device['inputs'], kept['data_samples'])
+        if args.device == 'cuda':
+            torch.cuda.set_sync_debug_mode('default')
+    return dict(resident=resident, loader=from_loader, prepare=prepare)
+
+
+def measure_cifar(args, batch: int) -> List[float]:
+    """The three CIFAR views of a batch of 32x32."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (batch, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    images, draws = images.to(args.device), torch.arange(batch)
+    views = [CifarClsAugment(), CifarSimAugment(), CifarSimAugment()]
+
+    def augment():
+        for view, module in enumerate(views):
+            module(images, draws, view)
+
+    result = seconds(augment, args, each=10 if args.device == 'cuda' else 1)
+    if args.device == 'cuda':
+        torch.cuda.set_sync_debug_mode('error')
+        augment()
+        torch.cuda.set_sync_debug_mode('default')
+    return result
+
+
+def largest_batch(args) -> tuple:
+    """The largest batch whose float32 step fits in memory, and its seconds."""
+    batch = args.batch
+    while True:
+        try:
+            return batch, measure_step(args, batch)
+        except torch.OutOfMemoryError:
+            if batch <= 16:
+                raise
+        free(args)
+        batch //= 2
+
+
+def figure(values: List[float], batch: int) -> str:
+    middle, first, third = spread(values)
+    return f'{1e3 * middle:.1f} ({1e3 * first:.1f}-{1e3 * third:.1f}), {batch / middle:.0f} img/s'
+
+
+def verdict(value: float, target: float) -> tuple:
+    return f'>= {target:g}', 'met' if value >= target else 'MISSED'
+
+
+def run(args) -> List[tuple]:
+    """Rows of the table."""
+    batch, plain = largest_batch(args)
+    free(args)
+    rows = [(f'step, fp32 eager, batch {batch} x 3 views, ms', figure(plain, batch), '-', '-')]
+    settings = {}
+    words = dict(bf16='+ bf16', channels_last='+ channels-last', fused='+ fused SGD')
+    for name in words:
+        settings[name] = True
+        measured = measure_step(args, batch, **settings)
+        free(args)
+        rows.append((f'step, {words[name]}, ms', figure(measured, batch), '-', '-'))
+    if batch != args.batch and not args.no_compile:
+        fast = measure_step(args, batch, compiled=True, **settings)
+        free(args)
+    loader = measure_loader(args, args.batch)
+    if batch == args.batch or args.no_compile:
+        fast = loader['resident']
+    free(args)
+    name = '(without compile)' if args.no_compile else '+ compile: the fast config'
+    rows.append((f'step, {name}, ms', figure(fast, batch), '-', '-'))
+    speed_up = spread(plain)[0] / spread(fast)[0]
+    rows.append(('fp32 eager / fast step', f'{speed_up:.2f}x', *verdict(speed_up, TARGET_STEP)))
+    for name, key in (
+        (f'fast step with loader, batch {args.batch}, {args.workers} workers', 'loader'),
+        (f'crops and augmentation on the device, batch {args.batch}', 'prepare'),
+    ):
+        rows.append((f'{name}, ms', figure(loader[key], args.batch), '-', '-'))
+    share = spread(loader['resident'])[0] / spread(loader['loader'])[0]
+    name = 'fast step on resident data / with loader'
+    rows.append((name, f'{share:.2f}', *verdict(share, TARGET_LOADER)))
+    cifar = measure_cifar(args, args.batch)
+    name = f'CIFAR views on the device, {args.batch} x 3 of 32x32, ms'
+    rows.append((name, figure(cifar, args.batch), '-', '-'))
+    return rows
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
+    parser.add_argument('--batch', type=int, default=256, help='images, of 3 views each')
+    parser.add_argument('--size', type=int, default=224, help='side of the views')
+    parser.add_argument('--rounds', type=int, default=4)
+    parser.add_argument('--workers', type=int, default=8, help='of the loader')
+    parser.add_argument('--no-compile', action='store_true')
+    parser.add_argument('--json', help='also write the figures to this file')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        sys.exit('--device cuda: no CUDA device is available here; use --device cpu')
+    init_default_scope('mmpretrain')
+    MMLogger.get_instance('benchmark', log_level='ERROR')
+    torch.backends.cudnn.benchmark = True
+    machine = machine_lines(args.device)
+    print('Training step, ResNeXt-50, three views of each image', *machine, sep='\n  ')
+    print(f'  {args.rounds} rounds of 3 steps; median (quartiles)\n', flush=True)
+    rows = run(args)
+    print(table(('what', 'measured', 'target', ''), rows))
+    if args.json:
+        with open(args.json, 'w', encoding='utf-8') as file:
+            json.dump(dict(name=machine_name(args.device), machine=machine, rows=rows), file)
+
+
+if __name__ == '__main__':
+    main()
