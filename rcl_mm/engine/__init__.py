@@ -3,7 +3,7 @@
 from .atomic_files import AtomicLocalBackend, write_atomically
 from .checkpoint import CheckpointError, is_whole, load_checkpoint_file, register_safe_loading
 from .checkpoint_hook import AtomicCheckpointHook
-from .compat import import_mmcv_quietly
+from .compat import import_mmcv_quietly, mend_missing_pkg_resources
 from .compile_hook import CompileHook
 from .deferred_reweighting import DeferredReweightingHook, effective_number_weights
 from .finite_hook import FiniteLossHook, NonFiniteError
@@ -20,6 +20,7 @@ from .stop_hook import EXIT_STOPPED, StopSignalHook, TrainingStopped
 import_mmcv_quietly()
 register_safe_loading()
 register_config_package()
+mend_missing_pkg_resources()
 
 __all__ = [
     'EXIT_STOPPED',

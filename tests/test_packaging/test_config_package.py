@@ -4,7 +4,6 @@ import pytest
 from mmengine.config import Config
 
 import rcl_mm
-from rcl_mm.engine.compat import mend_missing_pkg_resources
 from rcl_mm.engine.package_configs import register_config_package
 
 BASE = 'rcl/resnext50_imagenet_lt.py'
@@ -38,7 +37,6 @@ def test_registered_once():
 
 
 def test_bases_of_other_packages_are_found_as_before(tmp_path):
-    mend_missing_pkg_resources()
     cfg = write(tmp_path, "_base_ = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'")
     assert cfg.model.head.type == 'LinearClsHead'
 
