@@ -2,7 +2,7 @@
 
 import argparse
 import csv
-import os
+import io
 import os.path as osp
 import sys
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from rcl_mm.datasets.folder import EXTENSIONS, images_below
+from rcl_mm.engine.atomic_files import write_atomically
 from rcl_mm.engine.compat import filter_needless_warnings
 from rcl_mm.engine.errors import UsageError, report_errors
 from rcl_mm.inference.classifier import Classifier, image_pipeline, load_classifier
@@ -106,16 +107,14 @@ def write_csv(predictions: Sequence[Prediction], path: str, topk: int) -> None:
     header = ['image', 'class', 'score']
     for rank in range(2, topk + 1):
         header += [f'class_{rank}', f'score_{rank}']
-    os.makedirs(osp.dirname(osp.abspath(path)), exist_ok=True)
-    partial = f'{path}.partial'
-    with open(partial, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
-        writer.writerow([*header, 'error'])
-        for image, names, scores in predictions:
-            pairs = [x for name, score in zip(names, scores) for x in (name, f'{score:.6f}')]
-            pairs += [''] * (2 * topk - len(pairs))
-            writer.writerow([image, *pairs, '' if names else 'unreadable'])
-    os.replace(partial, path)
+    file = io.StringIO(newline='')
+    writer = csv.writer(file)
+    writer.writerow([*header, 'error'])
+    for image, names, scores in predictions:
+        pairs = [x for name, score in zip(names, scores) for x in (name, f'{score:.6f}')]
+        pairs += [''] * (2 * topk - len(pairs))
+        writer.writerow([image, *pairs, '' if names else 'unreadable'])
+    write_atomically(file.getvalue().encode('utf-8'), path)
 
 
 def predict_parser() -> argparse.ArgumentParser:
