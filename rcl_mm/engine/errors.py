@@ -20,6 +20,8 @@ PACKAGE_FOLDER = osp.dirname(osp.dirname(osp.abspath(__file__)))
 # there or not readable, and names that no registry knows.
 INPUT_ERRORS = (OSError, ImportError, SyntaxError)
 
+LOST_WORKER = r'DataLoader worker \(pid.*(killed by signal|exited unexpectedly)'
+
 
 class UsageError(ValueError):
     """A tool was called in a way that can not work: reported in one line, exit code 2."""
@@ -67,6 +69,8 @@ def is_users_to_mend(error: BaseException) -> bool:
         # The registry: `"X is not in the mmengine::model registry"`.
         if isinstance(one, KeyError) and 'registry' in str(one):
             return True
+        if re.search(LOST_WORKER, str(one)):
+            return True
         # An error in a worker process arrives as text, with the worker's traceback in it.
         if 'Original Traceback' in str(one) and _worker_error_is_users(str(one)):
             return True
@@ -96,6 +100,11 @@ def one_line(error: BaseException) -> str:
     text = str(error).strip()
     if 'Original Traceback' in text:
         text = re.sub(r'^[\w.]+(Error|Exception): ', '', text.splitlines()[-1])
+    if re.search(LOST_WORKER, text):
+        text = (
+            f'{text.splitlines()[0].rstrip(". ")}: perhaps the memory was full; lower num_workers '
+            'or the batch size, and go on with --resume'
+        )
     if isinstance(error, KeyError):
         text = text.strip('"\'')
     if isinstance(error, OSError) and error.strerror and error.filename:

@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -98,6 +99,7 @@ class ResumeStateHook(Hook):
         self._position = (0, 0)
         self._validated_iter = -1
         self._resumed: Optional[Dict[str, Any]] = None
+        self._warned = False
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint to resume from, the same on all ranks."""
@@ -155,6 +157,13 @@ class ResumeStateHook(Hook):
             states = [get_random_states()]
         if 'optimizer' not in checkpoint or not isinstance(runner._train_loop, BaseLoop):
             return
+        if not ends_an_optimizer_step(runner) and not self._warned:
+            self._warned = True
+            runner.logger.warning(
+                'a checkpoint between two steps of gradient accumulation does not hold the '
+                'gradients so far, so a run resumed from it is not exactly the same: save at '
+                'multiples of accumulative_counts'
+            )
         meta = checkpoint['meta']
         epoch, batches = self._position
         loader = runner.train_dataloader
@@ -210,6 +219,13 @@ class ResumeStateHook(Hook):
                 'from a checkpoint of the end of an epoch'
             )
         return state['batches_done']
+
+
+def ends_an_optimizer_step(runner: Runner) -> bool:
+    """Whether the gradients of this iteration were used: a checkpoint does not hold them."""
+    wrappers = runner.optim_wrapper
+    wrappers = wrappers.values() if isinstance(wrappers, OptimWrapperDict) else [wrappers]
+    return all(wrapper.should_update() for wrapper in wrappers)
 
 
 def checkpoint_folder(runner: Runner) -> str:

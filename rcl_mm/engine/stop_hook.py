@@ -11,11 +11,11 @@ from typing import Any, Callable, Optional
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from .checkpoint_hook import AtomicCheckpointHook
+from .resume import ends_an_optimizer_step
 
 # 128 + 15, as a shell reports a process that SIGTERM ended: not finished, can be resumed.
 EXIT_STOPPED = 143
@@ -81,7 +81,7 @@ class StopSignalHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Stop between two epochs, after a validation."""
-        if runner.iter and self._is_requested(runner):
+        if runner.iter and ends_an_optimizer_step(runner) and self._is_requested(runner):
             self._stop(runner, runner.epoch, runner.iter)
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
@@ -89,7 +89,7 @@ class StopSignalHook(Hook):
         iteration = runner.iter + 1
         if runner.world_size > 1 and iteration % self.interval:
             return
-        if not _ends_an_optimizer_step(runner):
+        if not ends_an_optimizer_step(runner):
             return
         if self._is_requested(runner):
             self._stop(runner, runner.epoch, iteration)
@@ -110,13 +110,6 @@ class StopSignalHook(Hook):
         runner.logger.warning(message)
         self.after_train(runner)
         raise TrainingStopped(message)
-
-
-def _ends_an_optimizer_step(runner: Runner) -> bool:
-    """Whether the gradients of this iteration were used: a checkpoint does not hold them."""
-    wrappers = runner.optim_wrapper
-    wrappers = wrappers.values() if isinstance(wrappers, OptimWrapperDict) else [wrappers]
-    return all(wrapper.should_update() for wrapper in wrappers)
 
 
 def outlive_stop_signal(

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,8 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='EMAHook', momentum=0.1),
-    # Does nothing unless a test says when to die.
-    dict(type='DieHook', stage='never', at=-1),
+    # Does nothing unless a test says what to do and when.
+    dict(type='TroubleHook', stage='never', at=-1, kind='die'),
 ]
 model = dict(backbone=dict(_delete_=True, type='SmallNet'), head=dict(in_channels=16))
 param_scheduler = [
@@ -41,44 +42,7 @@ param_scheduler = [
 ]
 custom_imports = dict(imports=['rcl_mm', 'small_net'], allow_failed_imports=False)
 """
-SMALL_NET = '''
-"""A network that trains in milliseconds and draws from torch's generator (dropout)."""
-
-from mmengine.hooks import Hook
-from mmengine.registry import HOOKS, MODELS
-from torch import nn
-
-
-@HOOKS.register_module(force=True)
-class DieHook(Hook):
-    """Ends the process, as far as a test in the same process can tell: at once, saving nothing."""
-
-    priority = 'HIGHEST'
-
-    def __init__(self, stage, at):
-        self.stage, self.at = stage, at
-
-    def __getattribute__(self, name):
-        if name in ('before_val_epoch', 'before_train_iter') and name == self.stage:
-            return lambda runner, *args, **kwargs: self.die(runner)
-        return super().__getattribute__(name)
-
-    def die(self, runner):
-        if runner.iter == self.at:
-            raise SystemExit(9)
-
-
-@MODELS.register_module(force=True)
-class SmallNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 16, 5, stride=4), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.2)
-        )
-
-    def forward(self, x):
-        return (self.layers(x),)
-'''
+SMALL_NET = Path(__file__).with_name('small_net.py')
 _numbers = itertools.count()
 
 
@@ -86,7 +50,7 @@ _numbers = itertools.count()
 def project(tmp_path, monkeypatch):
     """A folder with the config; its modules can be imported."""
     (tmp_path / 'config.py').write_text(CONFIG)
-    (tmp_path / 'small_net.py').write_text(SMALL_NET)
+    shutil.copy(SMALL_NET, tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     for name in ('TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'LOCAL_RANK', 'RCL_MM_TRACEBACK'):
         monkeypatch.delenv(name, raising=False)
