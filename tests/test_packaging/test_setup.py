@@ -155,3 +155,41 @@ def test_make_lists_its_targets():
     listed = [line.split()[1] for line in done.stdout.splitlines()]
     assert {'help', 'setup', 'demo', 'test', 'soak', 'bench', 'lint', 'clean'} <= set(listed)
     assert all(len(line.split()) > 3 for line in done.stdout.splitlines())
+
+
+class TestBrowser:
+    def run(self, tmp_path, *programs):
+        for name in ('bash', 'id'):
+            (tmp_path / name).symlink_to(shutil.which(name))
+        for name, text in programs:
+            (tmp_path / name).write_text(
+                f'#!/bin/bash\necho "{name} $*" >>{tmp_path}/calls\n{text}'
+            )
+            (tmp_path / name).chmod(0o755)
+        done = subprocess.run(
+            ['bash', REPOSITORY / '.ci/browser'],
+            env=dict(PATH=str(tmp_path)),
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def test_there_already(self, tmp_path):
+        assert self.run(tmp_path, ('google-chrome', '')) == (0, '')
+
+    def test_neither_browser_nor_packages(self, tmp_path):
+        code, output = self.run(tmp_path)
+        assert code == 0 and 'no chromium, which the test of the HTML report needs' in output
+
+    def test_installed_as_root(self, tmp_path):
+        (tmp_path / 'calls').touch()
+        code, _ = self.run(tmp_path, ('apt-get', ''))
+        if os.getuid() != 0:
+            assert (tmp_path / 'calls').read_text() == ''
+            return
+        assert code == 0
+        assert 'apt-get install -y' in (tmp_path / 'calls').read_text()
+
+    def test_packages_that_do_not_come(self, tmp_path):
+        code, output = self.run(tmp_path, ('apt-get', 'exit 100\n'))
+        assert code == 0 and 'no chromium' in output
