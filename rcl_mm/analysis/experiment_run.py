@@ -17,7 +17,6 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import find_latest_checkpoint
 
 from rcl_mm.analysis.runner_state import isolated_runner_state
 from rcl_mm.engine.arguments import train_parser
@@ -66,12 +65,20 @@ class Run:
         path = Path(self.config)
         return path if path.is_absolute() or path.is_file() else ROOT / path
 
+    def require_config(self) -> None:
+        """Raise a UsageError if the config file does not exist."""
+        if not self.config_path.is_file():
+            raise UsageError(
+                f'config "{self.config}" does not exist: give the path of a config file'
+            )
+
     def folder(self, work_dir: Path) -> Path:
         """The run's own folder."""
         return Path(work_dir) / self.name
 
     def digest(self) -> str:
         """Changes with every setting that changes the result, so that no stale result is taken."""
+        self.require_config()
         what = [_config_settings(str(self.config_path)), self.options, self.seed]
         what += [self.split, self.feature_metrics]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
@@ -85,8 +92,6 @@ class Run:
 @cache
 def _config_settings(path: str) -> str:
     """All settings of a config file, its bases included, as text."""
-    if not os.path.isfile(path):
-        raise UsageError(f'config "{path}" does not exist: give the path of a config file')
     settings = Config.fromfile(path, import_custom_modules=False).to_dict()
     return json.dumps(settings, sort_keys=True, default=str)
 
@@ -130,7 +135,7 @@ def execute_run(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE_NAME).unlink(missing_ok=True)
     started = time.time()
-    resumed = find_latest_checkpoint(str(folder)) is not None
+    resumed = any(folder.glob('*.pth'))
     with isolated_runner_state():
         runner = build_runner(run_config(run, folder, checkpoints))
         try:
@@ -173,7 +178,9 @@ def record_failure(run: Run, work_dir: Path, error: BaseException) -> None:
 def run_config(run: Run, folder: Path, checkpoints: str) -> Config:
     """The finished config of a run, as ``tools/train.py`` would make it."""
     arguments = [str(run.config_path), '--work-dir', str(folder), '--seed', str(run.seed)]
-    args = train_parser().parse_args([*arguments, '--resume'])
+    if any(folder.glob('*.pth')):
+        arguments.append('--resume')
+    args = train_parser().parse_args(arguments)
     args.cfg_options = dict(run.options)
     cfg = load_config(args)
     # MMEngine formats a config with yapf five times a run: seconds, for runs of seconds.
@@ -225,7 +232,7 @@ def evaluate_best(runner: Runner, split: str) -> Optional[Dict[str, Any]]:
     checkpoint = runner.load_checkpoint(path)
     meta = checkpoint['meta']
     metrics = evaluate(runner, split)
-    return {'selected_by': best.save_best, 'epoch': int(meta['epoch']), 'metrics': metrics}
+    return {'selected_by': best.key_indicators[0], 'epoch': int(meta['epoch']), 'metrics': metrics}
 
 
 def release(runner: Runner) -> None:

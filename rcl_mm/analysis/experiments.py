@@ -60,6 +60,8 @@ def run_experiment(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f'{len(twice)} names are given to more than one run, such as "{twice[0]}"')
+    for run in runs:
+        run.require_config()
     settings.work_dir.mkdir(parents=True, exist_ok=True)
     settings.commit = settings.commit or code_commit()
     todo = [run for run in runs if run.record(settings.work_dir) is None]

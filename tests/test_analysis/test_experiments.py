@@ -1,0 +1,130 @@
+"""Many runs over worker processes: failures, dying workers, the bound in time, going on."""
+
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from rich.console import Console
+from test_experiment_run import CONFIG, small_run
+
+from rcl_mm.analysis import experiment_workers
+from rcl_mm.analysis.experiment_run import FAILURE_NAME, ROOT, Run, read_json
+from rcl_mm.analysis.experiment_workers import Settings
+from rcl_mm.analysis.experiments import run_experiment
+from rcl_mm.engine.errors import UsageError
+
+
+def run_with_code(folder, monkeypatch, name: str, code: str) -> Run:
+    """A run whose config makes the worker, and only the worker, execute some code."""
+    (folder / f'{name}_code.py').write_text(code)
+    monkeypatch.syspath_prepend(folder)  # workers get it too
+    config = folder / f'{name}.py'
+    imports = f"custom_imports = dict(imports=['rcl_mm', '{name}_code'])"
+    config.write_text(f"_base_ = '{ROOT / CONFIG}'\n{imports}\n")
+    return replace(small_run(name), config=str(config))
+
+
+class Terminal:
+    """A console whose text can be read."""
+
+    def __init__(self) -> None:
+        self.console = Console(record=True, width=200, force_terminal=False, quiet=False)
+
+    @property
+    def text(self) -> str:
+        return self.console.export_text(clear=False)
+
+
+def test_failures_and_deaths_do_not_stop_the_others(tmp_path, monkeypatch, capfd) -> None:
+    work_dir = tmp_path / 'work'
+    runs = [
+        run_with_code(tmp_path, monkeypatch, 'dies', 'import os; os._exit(9)'),
+        small_run('good', seed=3),
+        small_run('wrong', options={'model.backbone.depth': 9}),
+    ]
+    settings = Settings(work_dir, jobs=2, device='cpu', commit='abc', checkpoints='none')
+    terminal = Terminal()
+    outcome = run_experiment(runs, settings, terminal.console)
+
+    assert not outcome.complete and outcome.left == []
+    assert [record['name'] for record in outcome.records] == ['good']
+    record = outcome.records[0]
+    assert record['commit'] == 'abc' and record['device'].startswith('CPU')
+    assert record['threads'] == max(1, experiment_workers.available_cores() // 2)
+    assert 'exit code 9' in outcome.failures['dies']
+    assert outcome.failures['wrong'].startswith('ValueError: depth=9')
+    assert 'Traceback' in read_json(work_dir / 'wrong' / FAILURE_NAME)['traceback']
+    assert 'exit code 9' in read_json(work_dir / 'dies' / FAILURE_NAME)['error']
+
+    # The terminal shows what became of the runs; what they print goes to files.
+    assert 'done    good' in terminal.text and 'failed  wrong: ValueError' in terminal.text
+    out, err = capfd.readouterr()
+    assert 'Epoch(train)' not in out + err
+    logs = ''.join(path.read_text() for path in (work_dir / 'logs').iterdir())
+    assert 'Epoch(train)' in logs
+
+    # Again: what is done is not repeated, and needs no worker.
+    def no_worker(*args):
+        raise AssertionError('a worker was started')
+
+    monkeypatch.setattr('rcl_mm.analysis.experiments.Worker', no_worker)
+    again = run_experiment([runs[1]], settings, Terminal().console)
+    assert again.complete and again.records == [record]
+
+
+def test_the_bound_in_time_ends_what_is_running(tmp_path, monkeypatch) -> None:
+    sleeps = run_with_code(tmp_path, monkeypatch, 'sleeps', 'import time; time.sleep(600)')
+    runs = [sleeps, small_run('waits')]
+    settings = Settings(tmp_path / 'work', jobs=1, device='cpu', max_minutes=0.05)
+    started = time.monotonic()
+    outcome = run_experiment(runs, settings, Terminal().console)
+    assert time.monotonic() - started < 60
+    assert outcome.left == ['sleeps', 'waits'] and not outcome.failures and not outcome.complete
+
+
+def test_no_run_is_begun_that_would_end_too_late(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr('rcl_mm.analysis.experiments.Worker', None)
+    settings = Settings(tmp_path, device='cpu', max_minutes=1e-9)
+    assert run_experiment([small_run()], settings, Terminal().console).left == ['small']
+
+
+def test_two_runs_of_one_name_are_refused(tmp_path) -> None:
+    with pytest.raises(UsageError, match='such as "small"'):
+        run_experiment([small_run(), small_run(seed=1)], Settings(tmp_path))
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(device='tpu'), 'allowed are auto, cpu, cuda'),
+        (dict(jobs=0), 'jobs is 0'),
+        (dict(max_minutes=0), 'max-minutes is 0'),
+    ],
+)
+def test_wrong_settings(tmp_path, settings, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        run_experiment([], Settings(tmp_path, **settings))
+
+
+def test_a_gpu_that_is_not_there(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(UsageError, match='--device cpu'):
+        run_experiment([], Settings(tmp_path, device='cuda'))
+
+
+class TestEnvironment:
+    def test_threads_and_no_gpu(self, monkeypatch) -> None:
+        monkeypatch.setenv('OMP_NUM_THREADS', '7')
+        monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+        environ = experiment_workers.os.environ
+        with experiment_workers._environment(0, 'cpu', 3):
+            assert environ['OMP_NUM_THREADS'] == '3' and environ['CUDA_VISIBLE_DEVICES'] == ''
+        assert environ['OMP_NUM_THREADS'] == '7' and 'CUDA_VISIBLE_DEVICES' not in environ
+
+    def test_gpus_in_turn_among_the_visible_ones(self, monkeypatch) -> None:
+        monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+        monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+        assert [experiment_workers._gpu_of(n) for n in range(3)] == ['0', '1', '0']
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5, 3')
+        assert [experiment_workers._gpu_of(n) for n in range(3)] == ['5', '3', '5']
