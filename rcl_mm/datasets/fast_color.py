@@ -54,12 +54,11 @@ class FastColor:
     def contrast(self, image: np.ndarray, factor: float) -> None:
         """The mean grey and the image, blended."""
         mean = float(np.dot(self.luma, cv2.mean(image)[:3]))
-        offset = np.full((3, 1), (1 - factor) * int(mean + 0.5))
-        cv2.transform(image, np.hstack([factor * self.eye, offset]), dst=image)
+        self._linear(image, factor, 0.0, (1 - factor) * int(mean + 0.5))
 
     def saturation(self, image: np.ndarray, factor: float) -> None:
         """Grey and the image, blended."""
-        cv2.transform(image, factor * self.eye + (1 - factor) * self.gray_matrix, dst=image)
+        self._linear(image, factor, 1 - factor, 0.0)
 
     def hue(self, image: np.ndarray, shift: float) -> None:
         """Turn the hue by a share of the circle, in 256 steps as PIL does."""
@@ -69,10 +68,39 @@ class FastColor:
         cv2.cvtColor(hsv, self.from_hsv, dst=image)
 
     def jitter(self, image: np.ndarray, order: Sequence[int], factors: Sequence[float]) -> None:
-        """Brightness, contrast, saturation and hue (0 to 3), in the order given."""
-        steps = (self.brightness, self.contrast, self.saturation, self.hue)
+        """Brightness, contrast, saturation and hue (0 to 3), in the order given.
+
+        Each of the first three is ``a x + g gray(x) + c``, and so are several of them in a row. A
+        factor of at most 1 blends two colours that exist, so that nothing can be cut off: such a
+        step is done together with the step after it.
+        """
+        a, g, c = 1.0, 0.0, 0.0
         for step in order:
-            steps[step](image, factors[step])
+            factor = factors[step]
+            if step == 0:
+                a, g, c = factor * a, factor * g, factor * c
+            elif step == 1:
+                # The mean is that of the image after the steps before.
+                mean = (a + g) * float(np.dot(self.luma, cv2.mean(image)[:3])) + c
+                a, g, c = factor * a, factor * g, factor * c + (1 - factor) * int(mean + 0.5)
+            elif step == 2:
+                g += (1 - factor) * a
+                a *= factor
+            if factor > 1 or step == 3:
+                self._linear(image, a, g, c)
+                a, g, c = 1.0, 0.0, 0.0
+            if step == 3:
+                self.hue(image, factor)
+        self._linear(image, a, g, c)
+
+    def _linear(self, image: np.ndarray, a: float, g: float, c: float) -> None:
+        """``a x + g gray(x) + c``."""
+        if a == 1.0 and g == 0.0 and c == 0.0:
+            return
+        matrix = np.empty((3, 4))
+        matrix[:, :3] = a * self.eye + g * self.gray_matrix
+        matrix[:, 3] = c
+        cv2.transform(image, matrix, dst=image)
 
     def apply(self, image: np.ndarray, name: str, value: float, cubic: bool = False) -> None:
         """An operation of AutoAugment or RandAugment, see ``policy_params.OPERATIONS``."""

@@ -4,6 +4,7 @@ A new array of the size of a view (150 KB) costs more time in page faults, at it
 most operations on it take: glibc gives such memory back to the system at once.
 """
 
+import math
 import sys
 import threading
 from collections import deque
@@ -16,7 +17,7 @@ _memory = threading.local()
 
 def scratch(name: str, shape: Tuple[int, ...]) -> np.ndarray:
     """Memory of this thread under a name; what it holds is lost at the next call with the name."""
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     buffer = getattr(_memory, name, None)
     if buffer is None or buffer.size < size:
         buffer = np.empty(size, np.uint8)

@@ -11,6 +11,7 @@ the random numbers of (draw, view). Two ways to use them:
 Both end in :class:`PackFast` and ``fast_collate``, which hand images on without reordering them.
 """
 
+import math
 import random
 from typing import List, Sequence, Tuple, Union
 
@@ -79,9 +80,13 @@ def crop_and_resize(image: np.ndarray, box: Sequence[int], out: np.ndarray) -> N
         return
     contiguous = scratch('crop', crop.shape)
     np.copyto(contiguous, crop)
-    source, target = (torch.from_numpy(a).permute(2, 0, 1)[None] for a in (contiguous, out))
     # What F.interpolate(mode='bilinear', antialias=True) calls, here with a place for the result.
-    torch.ops.aten._upsample_bilinear2d_aa.out(source, (size, size), False, None, None, out=target)
+    torch.ops.aten._upsample_bilinear2d_aa.out(
+        torch.from_numpy(contiguous[None]).permute(0, 3, 1, 2),
+        (size, size),
+        False,
+        out=torch.from_numpy(out[None]).permute(0, 3, 1, 2),
+    )
 
 
 @TRANSFORMS.register_module()
@@ -255,7 +260,7 @@ def _empty_batch(shape: Tuple[int, ...]) -> Tensor:
     """Memory for a batch, shared with the main process if this is a worker."""
     if get_worker_info() is None:
         return torch.empty(shape, dtype=torch.uint8)
-    storage = torch.UntypedStorage._new_shared(int(np.prod(shape)))
+    storage = torch.UntypedStorage._new_shared(math.prod(shape))
     return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
 
 

@@ -1,0 +1,199 @@
+"""The three-view ImageNet pipeline, one core: images a second against torchvision and PIL.
+
+From JPEG files of 500x375 to a collated batch of three views of 224x224. The reference is what
+BCL's public script runs: PIL decoding, torchvision's transforms, timm's RandAugment, ToTensor and
+Normalize for each view, and torch's default collate function. Ours hands uint8 to the device, which
+normalises. Time is the processor time of one thread, so that other processes count little.
+
+Example:
+    python tools/benchmarks/pipeline.py
+"""
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from typing import Callable, Dict, List
+
+import cv2
+import numpy as np
+import torch
+import torchvision.transforms as T
+from measuring import machine_lines, machine_name, ratio, ratio_text, spread, table
+from mmcv.transforms import LoadImageFromFile
+from mmpretrain.datasets.transforms import PackInputs
+from photos import real_photos, write_files
+from PIL import Image
+from timm.data.auto_augment import rand_augment_transform
+from torch.utils.data import default_collate
+
+from rcl_mm.datasets import (
+    CropOnDevice,
+    DigitsLT,
+    FastMultiView,
+    PackFast,
+    ReproducibleSampler,
+    ResidentDataset,
+    fast_collate,
+    resident_collate,
+)
+from rcl_mm.datasets.draws import DrawIndex, sample_draws
+
+TARGET_CPU, TARGET_DEVICE, TARGET_RESIDENT = 5.0, 8.0, 20000
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def published_views() -> List[Callable]:
+    """BCL's transforms for ImageNet-LT with views "sim-sim"."""
+    crop = [T.RandomResizedCrop(224, scale=(0.08, 1.0)), T.RandomHorizontalFlip()]
+    end = [T.ToTensor(), T.Normalize(MEAN, STD)]
+    color = T.ColorJitter(0.4, 0.4, 0.4, 0.1)
+    augment = dict(translate_const=int(224 * 0.45), img_mean=(124, 116, 104))
+    strong = [
+        T.RandomApply([T.ColorJitter(0.4, 0.4, 0.4, 0.0)], p=1.0),
+        rand_augment_transform('rand-n2-m10-mstd0.5', augment),
+    ]
+    weak = [T.RandomApply([color], p=0.8), T.RandomGrayscale(p=0.2)]
+    randcls, sim = T.Compose(crop + strong + end), T.Compose(crop + weak + end)
+    return [randcls, sim, sim]
+
+
+class Pipelines:
+    """The pipelines over the same files, each from a file's path to what is collated."""
+
+    def __init__(self, paths: List[str]) -> None:
+        self.paths = paths
+        self.published = published_views()
+        self.load, self.pack = LoadImageFromFile(), PackFast()
+        self.views, self.crops = FastMultiView(), CropOnDevice()
+        # As the sampler makes them, once an epoch.
+        self.draws = sample_draws(0, 0, np.arange(10007)).tolist()
+        self.count = 0
+
+    def _results(self) -> dict:
+        self.count += 1
+        index = self.count % len(self.paths)
+        draw = self.draws[self.count % len(self.draws)]
+        return dict(img_path=self.paths[index], gt_label=0, sample_idx=DrawIndex(index, draw))
+
+    def decode_pillow(self) -> torch.Tensor:
+        with Image.open(self._results()['img_path']) as image:
+            return torch.from_numpy(np.array(image.convert('RGB')))
+
+    def torchvision(self) -> List[torch.Tensor]:
+        with Image.open(self._results()['img_path']) as image:
+            image = image.convert('RGB')
+        return [view(image) for view in self.published]
+
+    def decode(self) -> dict:
+        return self.pack(self.load(self._results()))
+
+    def on_cpu(self) -> dict:
+        return self.pack(self.views(self.load(self._results())))
+
+    def on_device(self) -> dict:
+        return self.pack(self.crops(self.load(self._results())))
+
+    def functions(self, batch: int) -> Dict[str, Callable]:
+        """One batch by each pipeline."""
+        return {
+            'torchvision': lambda: default_collate([self.torchvision() for _ in range(batch)]),
+            'on_cpu': lambda: fast_collate([self.on_cpu() for _ in range(batch)]),
+            'on_device': lambda: fast_collate([self.on_device() for _ in range(batch)]),
+            'decode': lambda: fast_collate([self.decode() for _ in range(batch)]),
+            'decode_pillow': lambda: default_collate([self.decode_pillow() for _ in range(batch)]),
+        }
+
+
+def processor_seconds(functions: Dict[str, Callable], rounds: int) -> Dict[str, List[float]]:
+    """Processor seconds of each function, all of them in every round."""
+    times: Dict[str, List[float]] = {name: [] for name in functions}
+    for function in functions.values():
+        function()
+    for number in range(rounds):
+        for name, function in functions.items():
+            # The same draws for the pipelines that use global generators, in every run.
+            random.seed(number)
+            np.random.seed(number)
+            torch.manual_seed(number)
+            start = time.process_time()
+            function()
+            times[name].append(time.process_time() - start)
+    return times
+
+
+def resident_speed(rounds: int) -> List[float]:
+    """Images a second of the loader of images in memory, per round."""
+    dataset = ResidentDataset(DigitsLT(split='trainval', pipeline=[PackInputs()]))
+    loader = torch.utils.data.DataLoader(
+        dataset, 256, sampler=ReproducibleSampler(dataset, seed=0), collate_fn=resident_collate
+    )
+    speeds = []
+    for _ in range(rounds):
+        start = time.process_time()
+        images = sum(len(batch['inputs']) for batch in loader)
+        speeds.append(images / (time.process_time() - start))
+    return speeds
+
+
+def speed(values: List[float], batch: int) -> str:
+    """Images a second, with quartiles."""
+    middle, low, high = spread([batch / value for value in values])
+    return f'{middle:.0f} ({low:.0f}-{high:.0f})'
+
+
+def run(args) -> List[tuple]:
+    """Rows of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = real_photos()
+        paths = write_files(files, folder)
+        times = processor_seconds(Pipelines(paths).functions(args.batch), args.rounds)
+    size = sum(map(len, files)) / len(files) / 1000
+    rows = [(f'files: 500x375, {size:.0f} KB on average', '', '-', '-')]
+    for name, words in (
+        ('decode_pillow', 'PIL: decode only'),
+        ('torchvision', 'torchvision and PIL, BCL transforms'),
+        ('decode', 'ours: decode only'),
+        ('on_cpu', 'ours: FastMultiView, all on the CPU'),
+        ('on_device', 'ours: CropOnDevice, the rest on the device'),
+    ):
+        rows.append((f'{words}, images/s', speed(times[name], args.batch), '-', '-'))
+    for name, words, target in (
+        ('on_cpu', 'all on the CPU / torchvision', TARGET_CPU),
+        ('on_device', 'CPU side with augmentation on the device / torchvision', TARGET_DEVICE),
+    ):
+        values = ratio(times['torchvision'], times[name])
+        met = 'met' if values[0] >= target else 'MISSED'
+        rows.append((words, ratio_text(values), f'>= {target:g}', met))
+    values = spread(resident_speed(args.rounds))
+    met = 'met' if values[0] >= TARGET_RESIDENT else 'MISSED'
+    text = f'{values[0]:.0f} ({values[1]:.0f}-{values[2]:.0f})'
+    rows.append(('ResidentDataset, 32x32, batch 256, images/s', text, f'>= {TARGET_RESIDENT}', met))
+    return rows
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--json', help='also write the figures to this file')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    machine = machine_lines()
+    print('Three-view pipeline, one core', *machine, sep='\n  ')
+    print(f'  batch {args.batch}, {args.rounds} rounds; median (quartiles)\n', flush=True)
+    rows = run(args)
+    print(table(('what', 'measured', 'target', ''), rows))
+    if args.json:
+        with open(args.json, 'w', encoding='utf-8') as file:
+            json.dump(dict(name=machine_name(), machine=machine, rows=rows), file)
+
+
+if __name__ == '__main__':
+    main()
