@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from rcl_mm import distributed
 from rcl_mm.engine.launch import build_runner
@@ -55,7 +56,7 @@ class RecordingHook(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         for module in runner.model.modules():
-            if self.freeze_batch_norm and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            if self.freeze_batch_norm and isinstance(module, _BatchNorm):
                 module.eval()
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
@@ -65,7 +66,7 @@ class RecordingHook(Hook):
         if not self.gradients and not isinstance(runner.model, FullyShardedDataParallel):
             for name, parameter in bare(runner.model).named_parameters():
                 assert parameter.grad is not None, f'{name} has no gradient'
-                self.gradients[name] = parameter.grad.clone().numpy()
+                self.gradients[name] = parameter.grad.cpu().numpy().copy()
 
 
 def bare(model):
@@ -97,7 +98,7 @@ def train(rank, world_size, work_dir, norm, options=None, wrong=None):
     """Five iterations; losses, first gradients, final weights, class counts of the loss.
 
     Args:
-        norm (str): 'group', or 'frozen' for batch norm with fixed statistics.
+        norm (str): 'group', 'frozen' for batch norm with fixed statistics, or 'batch'.
         options (dict): Settings of the config to change.
         wrong (str): A gather that loses gradients, of ``wrong_gathers``.
     """
@@ -127,7 +128,8 @@ def run(cfg, norm, wrong):
         losses=hook.losses,
         gradients=hook.gradients,
         # FSDP gathers the whole weights on rank 0 only.
-        weights={name: state[name].numpy() for name in names if name in state or not sharded},
+        weights={name: state[name].cpu().numpy() for name in names if name in state or not sharded},
+        norms=[type(one).__name__ for one in model.modules() if isinstance(one, _BatchNorm)],
         counts=model.head.loss_module.class_counts.tolist(),
         units=sum(
             isinstance(module, FullyShardedDataParallel) for module in runner.model.modules()
