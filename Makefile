@@ -3,13 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup venv browser demo test soak study ablation bench compat lint clean
+.PHONY: help setup venv browser demo test test-recipes soak study ablation bench compat lint clean
 
 export PYTHON
 PY := .venv/bin/python
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: venv browser ## Create or update .venv, and see to a browser (only when needed)
 
@@ -25,6 +25,9 @@ demo: venv ## Train RCL and cross-entropy on real digits and print the table (4 
 # One process a core, each with one thread; the tests of a file stay together, with what they share.
 test: setup ## Run the tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $$(nproc) --dist loadfile
+
+test-recipes: setup ## Step the large models of every recipe at their real input size (minutes)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $$(nproc) -m slow tests/test_configs
 
 soak: setup ## Run the slow tests too (at most 20 minutes)
 	@timeout 1200 $(PY) -m pytest -m slow --timeout 1200
