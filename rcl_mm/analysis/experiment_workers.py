@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def _work(connection: Connection, log: str, threads: int, settings: Settings) ->
     with open(log, 'a', encoding='utf-8') as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     # What has been imported stays: the collections between runs need not look at it.
     gc.freeze()
@@ -102,6 +104,12 @@ def _work(connection: Connection, log: str, threads: int, settings: Settings) ->
             connection.send(error)
         except BrokenPipeError:
             return
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed can not end its workers: they see to it themselves."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _try(run: Run, settings: Settings) -> Optional[str]:

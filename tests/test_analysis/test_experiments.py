@@ -1,7 +1,11 @@
 """Many runs over worker processes: failures, dying workers, the bound in time, going on."""
 
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -81,6 +85,42 @@ def test_the_bound_in_time_ends_what_is_running(tmp_path, monkeypatch) -> None:
     outcome = run_experiment(runs, settings, Terminal().console)
     assert time.monotonic() - started < 60
     assert outcome.left == ['sleeps', 'waits'] and not outcome.failures and not outcome.complete
+
+
+PARENT = """
+from pathlib import Path
+from test_experiment_run import Run
+from rcl_mm.analysis.experiments import Settings, run_experiment
+if __name__ == '__main__':
+    run = Run('sleeps', {config!r}, 0)
+    run_experiment([run], Settings(Path({work_dir!r}), jobs=1, device='cpu'))
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_parent_that_is_killed(tmp_path, monkeypatch) -> None:
+    pid_file = tmp_path / 'pid'
+    code = f'import os, time; open({str(pid_file)!r}, "w").write(str(os.getpid())); time.sleep(600)'
+    run = run_with_code(tmp_path, monkeypatch, 'sleeps', code)
+    script = tmp_path / 'parent.py'
+    script.write_text(PARENT.format(config=run.config, work_dir=str(tmp_path / 'work')))
+    folders = [tmp_path, Path(__file__).parent]
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(map(str, folders)))
+    parent = subprocess.Popen([sys.executable, script])
+    try:
+        wait_for(lambda: pid_file.exists() and pid_file.read_text())
+    finally:
+        parent.kill()
+        parent.wait()
+    worker = Path('/proc') / pid_file.read_text()
+    wait_for(lambda: not worker.exists(), seconds=20)
+
+
+def wait_for(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, 'waited in vain'
+        time.sleep(0.1)
 
 
 def test_no_run_is_begun_that_would_end_too_late(tmp_path, monkeypatch) -> None:
