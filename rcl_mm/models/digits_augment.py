@@ -3,8 +3,8 @@
 from typing import Dict, Tuple
 
 import numpy as np
+import torch
 from mmengine.registry import MODELS
-from scipy.special import ndtri
 from torch import Tensor
 
 from ..datasets import augment_params as params
@@ -58,7 +58,7 @@ class DigitsAugment(ViewAugment):
             u, np.cumsum([params.CROP_UNIFORMS, 3, params.JITTER_UNIFORMS]), axis=1
         )
         mean, deviation = self.angle_level
-        level = np.clip(mean + deviation * ndtri(np.clip(turn[:, 1], 1e-12, None)), 0, 10)
+        level = np.clip(mean + deviation * _normal(turn[:, 1]), 0, 10)
         angle = self.max_angle * level / 10 * np.where(turn[:, 2] < 0.5, -1, 1)
         angle = np.where(turn[:, 0] < self.rotate_prob, angle, 0.0)
         code = np.full(len(u), policies.CODES['Rotate'])
@@ -83,3 +83,8 @@ class DigitsAugment(ViewAugment):
         images = ops.separable(images, rows, columns).round_().clamp_(0, 255).byte()
         images = self.jitter.augment(ops.affine(images, p['matrix'], p['fill']), p)
         return ops.cutout(images, p['centres'], self.cutout_length)
+
+
+def _normal(u: np.ndarray) -> np.ndarray:
+    """Uniform numbers to standard normal ones. Not by scipy, whose import takes 0.2 s."""
+    return torch.special.ndtri(torch.from_numpy(np.clip(u, 1e-12, None))).numpy()

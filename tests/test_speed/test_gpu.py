@@ -1,0 +1,39 @@
+"""On a CUDA device: nothing waits for it, and the views are those of the CPU."""
+
+import pytest
+import torch
+
+from rcl_mm.models import CifarClsAugment, CifarSimAugment, RandClsAugment, SimAugment
+from rcl_mm.models.device_crop import crop_and_resize
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(64, 3, 6, 6, generator=generator)
+    smooth = torch.nn.functional.interpolate(coarse, (32, 32), mode='bicubic')
+    return (smooth * 255).clamp(0, 255).byte()
+
+
+@pytest.mark.parametrize('augment', [CifarSimAugment, CifarClsAugment, SimAugment, RandClsAugment])
+def test_view_augments__do_not_wait_and_agree_with_the_cpu(augment, images):
+    module, draws = augment(), torch.arange(64) * 7919
+    expected, on_device = module(images, draws, 1), images.cuda()
+    module(on_device, draws, 1)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        result = module(on_device, draws, 1)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    difference = (result.cpu() - expected).abs()
+    # A value on the border of two levels, or of two pixels, may fall to either side.
+    assert difference.mean() < 0.5 and (difference > 2).float().mean() < 0.02
+
+
+def test_crop_and_resize__half_precision_is_within_a_level(images):
+    boxes = torch.tensor([[2.0, 3, 20, 25]]).expand(64, 4).contiguous()
+    expected = crop_and_resize(images, boxes, 16)
+    result = crop_and_resize(images.cuda(), boxes.cuda(), 16).cpu()
+    assert (result.int() - expected.int()).abs().max() <= 1

@@ -1,0 +1,65 @@
+"""The benchmarks' documents: made from saved results, with the rows that need a GPU marked."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OUTPUT = """Import
+  processor: Some CPU, 2 cores
+  5 rounds; median (quartiles)
+
+| what | measured | target |     |
+|------|----------|--------|-----|
+| a    | 0.16     | <= 0.3 | met |"""
+
+
+@pytest.fixture
+def run_all(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools' / 'benchmarks'))
+    import run_all
+
+    monkeypatch.setattr(run_all, 'DOCUMENTS', tmp_path / 'performance')
+    monkeypatch.setattr(run_all, 'ROOT', tmp_path)
+    return run_all
+
+
+def results(device='cpu', name='some_cpu_2_cores'):
+    part = dict(title='Import', command='imports.py', output=OUTPUT)
+    return dict(name=name, device=device, date='2026-01-01', machine=[], parts=[part])
+
+
+def test_merge__writes_the_document(run_all, tmp_path, monkeypatch, capsys):
+    path = tmp_path / 'saved.json'
+    path.write_text(json.dumps(results()))
+    monkeypatch.setattr(sys, 'argv', ['run_all.py', '--merge', str(path)])
+    run_all.main()
+    assert 'wrote performance/some_cpu_2_cores.md' in capsys.readouterr().out
+    text = (tmp_path / 'performance' / 'some_cpu_2_cores.md').read_text()
+    assert '- processor: Some CPU, 2 cores\n' in text
+    assert '| a    | 0.16     | <= 0.3 | met |' in text
+    assert text.count('not measured') == 4
+
+
+def test_document__points_to_the_gpu_that_was_measured(run_all, tmp_path):
+    run_all.write(results('cuda', 'nvidia_h100'))
+    text = run_all.write(results()).read_text()
+    assert 'not measured here, see nvidia_h100.md' in text
+    assert 'What needs a GPU' not in (tmp_path / 'performance' / 'nvidia_h100.md').read_text()
+
+
+def test_merge__not_a_results_file(run_all, tmp_path, monkeypatch):
+    path = tmp_path / 'saved.json'
+    path.write_text('[1]')
+    monkeypatch.setattr(sys, 'argv', ['run_all.py', '--merge', str(path)])
+    with pytest.raises(SystemExit, match='no results of run_all.py --save'):
+        run_all.main()
+
+
+def test_run_one__a_benchmark_that_fails(run_all, tmp_path, monkeypatch):
+    (tmp_path / 'bad.py').write_text("raise RuntimeError('out of luck')")
+    monkeypatch.setattr(run_all, 'HERE', tmp_path)
+    with pytest.raises(SystemExit, match='bad.py failed: RuntimeError: out of luck'):
+        run_all.run_one('Bad', ['bad.py'])

@@ -1,0 +1,74 @@
+"""What importing rcl_mm adds to importing MMPretrain.
+
+MMPretrain is taken with the parts that every run imports (models, data sets, metrics, ...): their
+classes are the bases of ours. Each figure is from a fresh process; processor time, so that other
+processes count little.
+
+Example:
+    python tools/benchmarks/imports.py
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from typing import List, Tuple
+
+from measuring import machine_lines, machine_name, spread, table
+
+TARGET = 0.3
+PARTS = 'models', 'datasets', 'evaluation', 'engine', 'visualization'
+PROGRAM = f"""
+import time, warnings
+warnings.filterwarnings('ignore')
+start = time.process_time()
+import mmpretrain, {', '.join('mmpretrain.' + part for part in PARTS)}
+middle = time.process_time()
+import rcl_mm
+print(middle - start, time.process_time() - middle)
+"""
+
+
+def measure() -> Tuple[float, float]:
+    """Processor seconds of MMPretrain, and of rcl_mm after it."""
+    result = subprocess.run(
+        [sys.executable, '-c', PROGRAM], check=True, capture_output=True, text=True
+    )
+    first, second = result.stdout.split()[-2:]
+    return float(first), float(second)
+
+
+def run(args) -> List[tuple]:
+    """Rows of the table."""
+    measure()  # Python's byte code and the disk's cache
+    base, added = zip(*[measure() for _ in range(args.rounds)])
+    middle, low, high = spread(added)
+    met = 'met' if middle <= TARGET else 'MISSED'
+    first, second, third = spread(base)
+    return [
+        ('import mmpretrain and its parts, s', f'{first:.2f} ({second:.2f}-{third:.2f})', '-', '-'),
+        ('import rcl_mm after it, s', f'{middle:.2f} ({low:.2f}-{high:.2f})', f'<= {TARGET}', met),
+    ]
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--json', help='also write the figures to this file')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    machine = machine_lines()
+    print('Import', *machine, sep='\n  ')
+    print(f'  {args.rounds} fresh processes; median (quartiles)\n', flush=True)
+    rows = run(args)
+    print(table(('what', 'measured', 'target', ''), rows))
+    if args.json:
+        with open(args.json, 'w', encoding='utf-8') as file:
+            json.dump(dict(name=machine_name(), machine=machine, rows=rows), file)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,126 @@
+"""Run all benchmarks of a device and write them to docs/performance/<machine>.md.
+
+Example:
+    python tools/benchmarks/run_all.py                                  # make bench
+    python tools/benchmarks/run_all.py --device cuda --save gpu.json    # on a machine with a GPU
+    python tools/benchmarks/run_all.py --merge gpu.json                 # where the documents are
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import List
+
+import torch
+from measuring import ROOT, machine_lines, machine_name, table
+
+HERE = Path(__file__).parent
+DOCUMENTS = ROOT / 'docs' / 'performance'
+BENCHMARKS = {
+    'cpu': [
+        ('The loss', ['loss.py', '--rounds', '9']),
+        ('Contrasting over ranks', ['distributed.py']),
+        ('The three-view pipeline', ['pipeline.py']),
+        ('Import', ['imports.py']),
+    ],
+    'cuda': [
+        ('The loss', ['loss.py', '--device', 'cuda']),
+        ('The training step', ['step.py', '--device', 'cuda']),
+    ],
+}
+NEEDS_GPU = [
+    ('loss: BCL as published / ours, C=8142', '>= 100'),
+    ('loss: BCL as published / ours, C=1000', '>= 30'),
+    ('training step: fp32 eager / fast step', '>= 2'),
+    ('training step: fast step on resident data / with loader', '>= 0.85'),
+]
+
+
+def run_one(title: str, command: List[str]) -> dict:
+    """Run a benchmark and keep what it prints."""
+    print(f'{title}: {" ".join(command)}', flush=True)
+    start = time.perf_counter()
+    result = subprocess.run(
+        [sys.executable, '-W', 'ignore', str(HERE / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    if result.returncode:
+        last = result.stderr.strip().splitlines()[-1:] or ['no message']
+        sys.exit(f'{command[0]} failed: {last[0]}; run it alone to see more. Nothing was written.')
+    print(f'{result.stdout.strip()}\n({time.perf_counter() - start:.0f} s)\n', flush=True)
+    return dict(title=title, command=' '.join(command), output=result.stdout.strip())
+
+
+def section(part: dict) -> str:
+    """A benchmark's output as Markdown: its facts as a list, its table as it is."""
+    lines = []
+    for line in part['output'].splitlines()[1:]:
+        lines.append(f'- {line.strip()}' if line.startswith('  ') else line)
+    body = '\n'.join(lines).strip()
+    return f'## {part["title"]}\n\n`python tools/benchmarks/{part["command"]}`\n\n{body}\n'
+
+
+def document(results: dict, others: List[str]) -> str:
+    """The page of a machine."""
+    head = f'# Performance: {results["name"].replace("_", " ")}\n\n'
+    head += f'Measured {results["date"]} by `python tools/benchmarks/run_all.py'
+    head += f' --device {results["device"]}`; ../performance.md explains the figures.\n'
+    parts = [head, *[section(part) for part in results['parts']]]
+    if results['device'] == 'cpu':
+        where = f'not measured here, see {", ".join(others)}' if others else 'not measured'
+        rows = [(what, where, target) for what, target in NEEDS_GPU]
+        parts.append('## What needs a GPU\n\n' + table(('what', 'measured', 'target'), rows) + '\n')
+    return '\n'.join(parts)
+
+
+def write(results: dict) -> Path:
+    """Write the page of a machine."""
+    DOCUMENTS.mkdir(parents=True, exist_ok=True)
+    path = DOCUMENTS / f'{results["name"]}.md'
+    others = [p.name for p in sorted(DOCUMENTS.glob('*.md')) if p.name.startswith('nvidia')]
+    path.write_text(document(results, others), encoding='utf-8')
+    return path
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
+    parser.add_argument('--save', help='write the results to this JSON file, and no document')
+    parser.add_argument('--merge', help='write the document of a JSON file; measure nothing')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    if args.merge:
+        try:
+            results = json.loads(Path(args.merge).read_text(encoding='utf-8'))
+            path = write(results)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            sys.exit(f'--merge {args.merge}: no results of run_all.py --save ({error})')
+        print(f'wrote {path.relative_to(ROOT)}')
+        return
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        sys.exit('--device cuda: no CUDA device is available here; use --device cpu')
+    parts = [run_one(title, command) for title, command in BENCHMARKS[args.device]]
+    results = dict(
+        name=machine_name(args.device),
+        device=args.device,
+        date=time.strftime('%Y-%m-%d'),
+        machine=machine_lines(args.device),
+        parts=parts,
+    )
+    if args.save:
+        Path(args.save).write_text(json.dumps(results, indent=1), encoding='utf-8')
+        print(f'wrote {args.save}')
+    else:
+        print(f'wrote {write(results).relative_to(ROOT)}')
+
+
+if __name__ == '__main__':
+    main()
