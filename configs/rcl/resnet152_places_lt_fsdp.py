@@ -8,7 +8,7 @@ _base_ = './resnet152_places_lt_8gpu.py'
 
 runner_type = 'FlexibleRunner'
 strategy = dict(
-    type='FSDPStrategy',
+    type='ResumableFSDPStrategy',
     # One file that any number of processes can load, with or without FSDP.
     state_dict_cfg='full',
     model_wrapper=dict(
@@ -17,7 +17,7 @@ strategy = dict(
         auto_wrap_policy=dict(type='wrap_blocks', blocks=['Bottleneck']),
     ),
 )
-# FSDPStrategy does not convert batch norms: the model names the synchronised ones itself.
+# The strategy does not convert batch norms: the model names the synchronised ones itself.
 sync_bn = None
 model = dict(
     backbone=dict(norm_cfg=dict(type='SyncBN')),

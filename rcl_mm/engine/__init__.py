@@ -13,7 +13,7 @@ from .loops import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
 from .optim_wrapper import CPUAmpOptimWrapper
 from .package_configs import config_path, register_config_package
 from .resume import ResumeStateHook, newest_whole_checkpoint
-from .sharding import wrap_blocks
+from .sharding import ResumableFSDPStrategy, wrap_blocks
 from .speed_hooks import ChannelsLastHook
 from .stop_hook import EXIT_STOPPED, StopSignalHook, TrainingStopped
 
@@ -35,6 +35,7 @@ __all__ = [
     'FiniteLossHook',
     'NonFiniteError',
     'ResumableEpochBasedTrainLoop',
+    'ResumableFSDPStrategy',
     'ResumableIterBasedTrainLoop',
     'ResumeStateHook',
     'StopSignalHook',

@@ -158,7 +158,7 @@ def adapt_to_cpu(cfg: Config) -> List[str]:
         wrapper['device_ids'] = None
         cfg.model_wrapper_cfg = wrapper
         strategy = cfg.get('strategy') or {}
-        if strategy.get('type') == 'FSDPStrategy':
+        if strategy.get('type') in ('FSDPStrategy', 'ResumableFSDPStrategy'):
             # Nor does FSDP take the CPU unless it is told: it looks for an accelerator.
             strategy.setdefault('model_wrapper', ConfigDict(type='MMFullyShardedDataParallel'))
             strategy['model_wrapper']['device_id'] = 'cpu'

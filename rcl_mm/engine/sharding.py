@@ -1,9 +1,30 @@
-"""What FSDP keeps whole: the unit of sharding, chosen by the kind of module."""
+"""Sharded training with FSDP: what it keeps whole, and resuming on today's torch."""
 
 from typing import Sequence
 
-from mmengine.registry import FUNCTIONS
+from mmengine._strategy.fsdp import FSDPStrategy
+from mmengine.registry import FUNCTIONS, STRATEGIES
 from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
+
+
+@STRATEGIES.register_module()
+class ResumableFSDPStrategy(FSDPStrategy):
+    """MMEngine's ``FSDPStrategy`` with ``--resume``.
+
+    MMEngine 0.10.7 hands the optimizer's state to torch in an order of arguments that torch 2.1
+    changed: a resumed run ended with "TypeError: unhashable type: 'dict'".
+    """
+
+    def load_optim_state_dict(self, state_dict: dict) -> None:
+        """Load the optimizer's state, each rank its shard."""
+        self.optim_wrapper.load_state_dict(
+            FullyShardedDataParallel.optim_state_dict_to_load(
+                model=self.model,
+                optim=self.optim_wrapper.optimizer,
+                optim_state_dict=state_dict,
+            )
+        )
 
 
 @FUNCTIONS.register_module()
@@ -27,7 +48,7 @@ def wrap_blocks(
 
     Example:
         >>> strategy = dict(
-        >>>     type='FSDPStrategy',
+        >>>     type='ResumableFSDPStrategy',
         >>>     state_dict_cfg='full',
         >>>     model_wrapper=dict(
         >>>         type='MMFullyShardedDataParallel',

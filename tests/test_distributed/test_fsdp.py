@@ -47,13 +47,25 @@ def test_two_ranks_equal_one_process(two_ranks, tmp_path):
         np.testing.assert_allclose(found[name], weight, atol=1e-9, rtol=0)
 
     # The checkpoint is a plain one: a model without FSDP loads it.
-    checkpoint = load_checkpoint_file(str(tmp_path / '2_0_None' / 'iter_5.pth'))
+    checkpoint = load_checkpoint_file(str(tmp_path / '2_None' / 'iter_5.pth'))
     assert checkpoint['meta']['dataset_meta']['class_counts'] == expected['counts']
     state = {k: v for k, v in checkpoint['state_dict'].items() if 'data_preprocessor' not in k}
     model = plain_model()
     model.load_state_dict(state, strict=True)
     for name, weight in model.named_parameters():
         np.testing.assert_array_equal(weight.detach().numpy(), found[name])
+
+
+def test_resume_is_exact(two_ranks, tmp_path):
+    """Weights and the optimizer's state, each rank's shard, come back from one checkpoint."""
+    in_one_go = two_ranks.run(train, str(tmp_path / 'one'), 'group', sharded_options())[0]
+    part = {**sharded_options(), 'train_cfg.max_iters': 3}
+    two_ranks.run(train, str(tmp_path / 'two'), 'group', part)
+    rest = {**sharded_options(), 'resume': True}
+    resumed = two_ranks.run(train, str(tmp_path / 'two'), 'group', rest)[0]
+    assert len(resumed['losses']) == 2
+    for name, weight in in_one_go['weights'].items():
+        np.testing.assert_array_equal(resumed['weights'][name], weight)
 
 
 def test_config_shards_blocks_and_keeps_the_head_whole():

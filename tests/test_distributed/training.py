@@ -103,7 +103,7 @@ def train(rank, world_size, work_dir, norm, options=None, wrong=None):
         wrong (str): A gather that loses gradients, of ``wrong_gathers``.
     """
     distributed._agreed = (None, 0)  # as in a new job
-    cfg = config(world_size, f'{work_dir}/{world_size}_{rank}_{wrong}', norm, options or {})
+    cfg = config(world_size, f'{work_dir}/{world_size}_{wrong}', norm, options or {})
     torch.set_default_dtype(torch.float64)
     try:
         # Laying out the config's text, for its copy on disk, takes longer than the training.
