@@ -40,12 +40,13 @@ def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
     Returns:
         int: 0; 1 after an error in an input; 2 after a wrong call.
     """
+    logger_before = MMLogger.get_current_instance()
     debug = debug or os.environ.get('RCL_MM_TRACEBACK', '') not in ('', '0')
     try:
         run()
         return 0
     except Exception as error:
-        log_file = _write_traceback_to_log(error)
+        log_file = _write_traceback_to_log(error, logger_before)
         if debug or not is_users_to_mend(error):
             raise
         where = f' (traceback: {log_file}, or RCL_MM_TRACEBACK=1)' if log_file else ''
@@ -72,7 +73,7 @@ def is_users_to_mend(error: BaseException) -> bool:
         if re.search(LOST_WORKER, str(one)):
             return True
         # An error in a worker process arrives as text, with the worker's traceback in it.
-        if 'Original Traceback' in str(one) and _worker_error_is_users(str(one)):
+        if 'Original Traceback' in str(one) and _worker_error_is_users(one):
             return True
     return False
 
@@ -83,12 +84,15 @@ def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _worker_error_is_users(text: str) -> bool:
-    files = re.findall(r'File "([^"]+)", line', text)
-    kind = text.strip().splitlines()[-1].partition(':')[0].rpartition('.')[2]
+def _worker_error_is_users(error: BaseException) -> bool:
+    """The same for an error that a worker process raised in this package."""
+    files = re.findall(r'File "([^"]+)", line', str(error))
+    # Errors that can not be built from a text arrive as RuntimeError, with their name in it.
+    kind = str(error).strip().splitlines()[-1].partition(':')[0]
+    named = kind.endswith(('ValueError', 'TypeError', 'OSError'))
     in_package = bool(files) and osp.abspath(files[-1]).startswith(PACKAGE_FOLDER + os.sep)
     return kind.endswith('FileNotFoundError') or (
-        in_package and kind.endswith(('ValueError', 'TypeError', 'OSError'))
+        in_package and (named or isinstance(error, (ValueError, TypeError)))
     )
 
 
@@ -112,12 +116,20 @@ def one_line(error: BaseException) -> str:
     return ' '.join(text.split()) or type(error).__name__
 
 
-def _write_traceback_to_log(error: BaseException) -> Optional[str]:
-    """Append the traceback to the log file of the run; returns the file's path."""
-    text = ''.join(traceback.format_exception(error))
-    for handler in MMLogger.get_current_instance().handlers:
+def _write_traceback_to_log(error: BaseException, before: MMLogger) -> Optional[str]:
+    """Append the traceback to the log file of the run; returns the file's path.
+
+    Args:
+        error (BaseException): The error.
+        before (MMLogger): The logger there was before the run; if it is still the latest one, this
+            run has no log yet.
+    """
+    logger = MMLogger.get_current_instance()
+    if logger is before:
+        return None
+    for handler in logger.handlers:
         if isinstance(handler, logging.FileHandler):
-            handler.stream.write(text)
+            handler.stream.write(''.join(traceback.format_exception(error)))
             handler.flush()
             return handler.baseFilename
     return None
