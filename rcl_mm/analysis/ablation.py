@@ -5,8 +5,6 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-from mmengine.config import DictAction
-
 from rcl_mm.analysis.comparison import (
     ACCURACY_METRICS,
     FEATURE_METRICS,
@@ -18,12 +16,13 @@ from rcl_mm.analysis.comparison import (
 from rcl_mm.analysis.experiment_cli import (
     add_experiment_arguments,
     require_complete,
+    run_tool,
     settings_of,
 )
 from rcl_mm.analysis.experiment_run import write_json
 from rcl_mm.analysis.experiments import Outcome, Run, run_experiment
-from rcl_mm.engine.arguments import CFG_OPTIONS_HELP
-from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.engine.arguments import CFG_OPTIONS_HELP, SettingsAction
+from rcl_mm.engine.errors import UsageError
 
 DIGITS_ROWS = (
     'configs/ablation/resnet8_digits_lt_1_supcon.py',
@@ -56,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--feature-metrics', action='store_true', help='measure the feature space too'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help=CFG_OPTIONS_HELP)
+    parser.add_argument('--cfg-options', nargs='+', action=SettingsAction, help=CFG_OPTIONS_HELP)
     add_experiment_arguments(parser, 'work_dirs/ablation')
     return parser
 
@@ -147,4 +146,4 @@ def ablate(args: argparse.Namespace) -> None:
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Entry of ``tools/ablate.py``; returns the exit code."""
     args = parser().parse_args(arguments)
-    return report_errors(lambda: ablate(args), debug=args.debug)
+    return run_tool(lambda: ablate(args), args.debug)

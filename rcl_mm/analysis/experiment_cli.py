@@ -1,10 +1,15 @@
 """What the tools that run experiments have in common: arguments, and what they say at the end."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any, Callable
 
 from rcl_mm.analysis.experiment_workers import DEVICES, Settings
 from rcl_mm.analysis.experiments import Outcome
+from rcl_mm.engine.errors import report_errors
+
+EXIT_INTERRUPTED = 130
 
 
 class IncompleteError(ValueError):
@@ -33,8 +38,12 @@ def add_experiment_arguments(parser: argparse.ArgumentParser, work_dir: str) -> 
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """The settings that these arguments stand for."""
-    return Settings(
+    """The settings that these arguments stand for.
+
+    Raises:
+        UsageError: If they can not work.
+    """
+    settings = Settings(
         work_dir=Path(args.work_dir),
         jobs=args.jobs,
         device=args.device,
@@ -42,6 +51,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
         checkpoints='none' if args.no_checkpoints else 'last',
         commit=args.commit,
     )
+    settings.check()
+    return settings
 
 
 def require_complete(outcome: Outcome, settings: Settings) -> None:
@@ -64,3 +75,12 @@ def require_complete(outcome: Outcome, settings: Settings) -> None:
     raise IncompleteError(
         f'{" and ".join(parts)}; {len(outcome.records)} are done: the same command goes on'
     )
+
+
+def run_tool(work: Callable[[], Any], debug: bool) -> int:
+    """Do a tool's work and return its exit code; Ctrl-C is not an error with a traceback."""
+    try:
+        return report_errors(work, debug=debug)
+    except KeyboardInterrupt:
+        print('stopped: the same command goes on', file=sys.stderr)
+        return EXIT_INTERRUPTED

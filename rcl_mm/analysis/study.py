@@ -5,12 +5,11 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-from mmengine.config import DictAction
-
 from rcl_mm.analysis.comparison import ACCURACY_METRICS, compare, markdown_table, means_table
 from rcl_mm.analysis.experiment_cli import (
     add_experiment_arguments,
     require_complete,
+    run_tool,
     settings_of,
 )
 from rcl_mm.analysis.experiment_run import write_json
@@ -30,8 +29,8 @@ from rcl_mm.analysis.study_plan import (
     sweep_runs,
 )
 from rcl_mm.analysis.sweep_tables import best_setting, methods_of
-from rcl_mm.engine.arguments import CFG_OPTIONS_HELP
-from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.engine.arguments import CFG_OPTIONS_HELP, SettingsAction
+from rcl_mm.engine.errors import UsageError
 
 PARTS = ('sweep', 'digits', 'cifar-sweep', *CIFAR_RECIPES)
 SWEEPS = ('sweep', 'cifar-sweep')
@@ -65,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument('--seeds', type=int, help='runs of each row. Defaults to 10 on Digits-LT')
     run.add_argument('--methods', nargs='+', choices=METHODS, metavar='METHOD', help='rows to run')
     run.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help=f'for every run: {CFG_OPTIONS_HELP}'
+        '--cfg-options', nargs='+', action=SettingsAction, help=f'for every run: {CFG_OPTIONS_HELP}'
     )
     add_experiment_arguments(run, 'work_dirs/study')
     gather = actions.add_parser('collect', help='all results of a work dir in one file')
@@ -187,4 +186,4 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     if not arguments or (arguments[0] not in ACTIONS and arguments[0] not in ('-h', '--help')):
         arguments.insert(0, 'run')
     args = parser().parse_args(arguments)
-    return report_errors(lambda: execute(args), debug=args.debug)
+    return run_tool(lambda: execute(args), args.debug)

@@ -96,6 +96,12 @@ def test_nothing_done_at_all(outcomes, tmp_path, capsys) -> None:
     assert 'PARTIAL: 0 of 2 runs' in capsys.readouterr().out
 
 
+def test_option_without_a_value(capsys) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main([*TWO, '--cfg-options', 'train_cfg.max_epochs'])
+    assert exit.value.code == 2 and 'is not of the form key=value' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     [

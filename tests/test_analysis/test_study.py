@@ -103,6 +103,7 @@ def test_collect_and_restore(tmp_path, capsys) -> None:
         (['collect', '/no/such/folder', '-o', 'x.json'], 2, 'has no result.json'),
         (['restore', '/no/such.json', '--work-dir', 'x'], 2, 'does not exist'),
         (['--seeds', '0'], 2, 'seeds is 0'),
+        (['--max-minutes', '-5'], 2, 'max-minutes is -5'),
     ],
 )
 def test_wrong_calls(arguments, code, message, capsys) -> None:
@@ -115,3 +116,12 @@ def test_wrong_arguments() -> None:
     with pytest.raises(SystemExit) as exit:
         main(['--part', 'imagenet'])
     assert exit.value.code == 2
+
+
+def test_ctrl_c_leaves_no_traceback(monkeypatch, tmp_path, capsys) -> None:
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, 'run_experiment', interrupt)
+    assert main(['--work-dir', str(tmp_path)]) == 130
+    assert capsys.readouterr().err == 'stopped: the same command goes on\n'
