@@ -8,7 +8,8 @@ All work happens in the image's own memory and one scratch image per thread: a f
 size of a view costs more time in page faults than most operations take.
 """
 
-from typing import Callable, Sequence
+import math
+from typing import Callable, List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -122,6 +123,11 @@ class FastColor:
             _per_channel(image, _equalize_table)
 
     def _affine(self, image: np.ndarray, name: str, value: float, cubic: bool) -> None:
+        if name in ('TranslateX', 'TranslateY'):
+            # The same as below, in a third of the time or less.
+            turned = image if name == 'TranslateX' else image.transpose(1, 0, 2)
+            _shift_columns(turned, value, cubic, self.fill)
+            return
         height, width = image.shape[:2]
         code = np.array([policies.CODES[name]])
         matrix = policies.affine_matrices(code, np.array([value]), height, width)[0]
@@ -150,6 +156,51 @@ def _level_table(name: str, value: float) -> np.ndarray:
     else:
         table = np.where(_LEVELS < 128, np.minimum(_LEVELS + int(value), 255), _LEVELS)
     return table.astype(np.uint8)
+
+
+def _shift_columns(image: np.ndarray, pixels: float, cubic: bool, fill: Tuple[float, ...]) -> None:
+    """Shift to the right by a fraction of a pixel or more, interpolated as by PIL."""
+    # Column x comes from x - pixels = x + whole + part.
+    whole = math.floor(-pixels)
+    part = -pixels - whole
+    weights = [1 - part, part]
+    if cubic:
+        # Keys (1981) with a = -1, as in PIL's transforms.
+        weights = [
+            part * (-1 + part * (2 - part)),
+            1 + part * part * (part - 2),
+            part * (1 + part * (1 - part)),
+            part * part * (part - 1),
+        ]
+    width = image.shape[1]
+    # Columns whose centre comes from inside the image, [first, last).
+    first, last = math.ceil(pixels - 0.5), math.ceil(width - 0.5 + pixels)
+    first, last = min(max(first, 0), width), min(max(last, 0), width)
+    if first < last:
+        # The first may come from half a pixel left of column 0: filter one column further left.
+        left = int(first + whole < 0)
+        blended = _filter_rows(image, weights, int(cubic) + left)
+        start = first + whole + left
+        image[:, first:last] = blended[:, start : start + last - first]
+    image[:, :first] = fill
+    image[:, last:] = fill
+
+
+def _filter_rows(image: np.ndarray, weights: List[float], anchor: int) -> np.ndarray:
+    """``sum_i weights[i] image[:, x + i - anchor]``; also of a transposed image."""
+    kernel = np.array([weights], np.float32)
+    transposed = image.strides[0] < image.strides[1]
+    if transposed:
+        image, kernel = image.transpose(1, 0, 2), kernel.T
+    result = cv2.filter2D(
+        image,
+        -1,
+        kernel,
+        dst=scratch('color', image.shape),
+        anchor=(0, anchor) if transposed else (anchor, 0),
+        borderType=cv2.BORDER_REPLICATE,
+    )
+    return result.transpose(1, 0, 2) if transposed else result
 
 
 def _sharpness(image: np.ndarray, factor: float) -> None:

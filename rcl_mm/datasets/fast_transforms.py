@@ -44,11 +44,10 @@ VIEWS = dict(
 _DEFAULTS = dict(
     flip_prob=0.5, jitter=(0.0, 0.0, 0.0, 0.0), jitter_prob=1.0, gray_prob=0.0, rand_augment=None
 )
-#: Random numbers: the crop's, the mirror's, the jitter's, and RandAugment's of up to four steps.
+#: Where the random numbers begin: the crop's, the mirror's, the jitter's, and RandAugment's.
 _FLIP = params.CROP_UNIFORMS
 _JITTER = _FLIP + 1
 _RAND = _JITTER + params.JITTER_UNIFORMS
-_TOTAL = _RAND + 4 * policies.RAND_AUGMENT_UNIFORMS
 
 
 def view_uniforms(results: dict, view: int, n: int) -> List[float]:
@@ -128,8 +127,6 @@ class FastMultiView(BaseTransform):
             if unknown:
                 raise ValueError(f'a view has {unknown}, allowed are {", ".join(_DEFAULTS)}')
             self.views.append({**_DEFAULTS, **view})
-        if any(v['rand_augment'] and v['rand_augment'][0] > 4 for v in self.views):
-            raise ValueError('rand_augment has more than 4 operations, allowed are 0 to 4')
         self.size = size
         self.crop_scale = tuple(crop_scale)
         self.color = FastColor(channel_order, fill)
@@ -140,7 +137,8 @@ class FastMultiView(BaseTransform):
         height, width = image.shape[:2]
         images = pooled((len(self.views), self.size, self.size, 3))
         for number, (view, out) in enumerate(zip(self.views, images)):
-            u = view_uniforms(results, number, _TOTAL)
+            steps = view['rand_augment'][0] if view['rand_augment'] else 0
+            u = view_uniforms(results, number, _RAND + steps * policies.RAND_AUGMENT_UNIFORMS)
             box = params.resized_crop_box(u, height, width, self.crop_scale)
             crop_and_resize(image, box, out)
             self._augment(out, view, u)

@@ -111,3 +111,18 @@ def test_jitter__steps_joined_are_the_steps_one_by_one(photos, channel_order):
         # A rounding before the hue, in 256 steps, can become two or three levels.
         difference = np.abs(joined.astype(int) - single)
         assert difference.mean() < 1 and np.percentile(difference, 99) <= 4
+
+
+@pytest.mark.parametrize('name', ['TranslateX', 'TranslateY'])
+@pytest.mark.parametrize('cubic', [False, True])
+def test_shift__pil(photos, name, cubic):
+    image = np.ascontiguousarray(photos[0][100:160, 100:150])
+    method = Image.BICUBIC if cubic else Image.BILINEAR
+    for value in (0.0, 3.0, -4.0, 7.3, -2.8, 0.4, -0.6, 49.7, -49.2, 300.0, -300.0):
+        own = image.copy()
+        FastColor('rgb', (9, 8, 7)).apply(own, name, value, cubic)
+        matrix = (1, 0, -value, 0, 1, 0) if name == 'TranslateX' else (1, 0, 0, 0, 1, -value)
+        expected = Image.fromarray(image).transform(
+            (50, 60), Image.AFFINE, matrix, method, fillcolor=(9, 8, 7)
+        )
+        assert np.abs(own.astype(int) - np.asarray(expected)).max() <= 1, value

@@ -134,8 +134,6 @@ class TestFastMultiView:
             FastMultiView(['strong'])
         with pytest.raises(ValueError, match='blur'):
             FastMultiView([dict(blur=1)])
-        with pytest.raises(ValueError, match='rand_augment'):
-            FastMultiView([dict(rand_augment=(5, 10, 0.5))])
 
 
 class TestCropOnDevice:

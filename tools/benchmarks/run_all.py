@@ -31,11 +31,12 @@ BENCHMARKS = {
         ('The training step', ['step.py', '--device', 'cuda']),
     ],
 }
+# Section of a GPU's page, row, target.
 NEEDS_GPU = [
-    ('loss: BCL as published / ours, C=8142', '>= 100'),
-    ('loss: BCL as published / ours, C=1000', '>= 30'),
-    ('training step: fp32 eager / fast step', '>= 2'),
-    ('training step: fast step on resident data / with loader', '>= 0.85'),
+    ('The loss', 'BCL as published / ours, C=8142', '>= 100'),
+    ('The loss', 'BCL as published / ours, C=1000', '>= 30'),
+    ('The training step', 'fp32 eager / fast step', '>= 2'),
+    ('The training step', 'fast step on resident data / with loader', '>= 0.85'),
 ]
 
 
@@ -65,25 +66,31 @@ def section(part: dict) -> str:
     return f'## {part["title"]}\n\n`python tools/benchmarks/{part["command"]}`\n\n{body}\n'
 
 
-def document(results: dict, others: List[str]) -> str:
-    """The page of a machine."""
-    head = f'# Performance: {results["name"].replace("_", " ")}\n\n'
-    head += f'Measured {results["date"]} by `python tools/benchmarks/run_all.py'
-    head += f' --device {results["device"]}`; ../performance.md explains the figures.\n'
-    parts = [head, *[section(part) for part in results['parts']]]
-    if results['device'] == 'cpu':
-        where = f'not measured here, see {", ".join(others)}' if others else 'not measured'
-        rows = [(what, where, target) for what, target in NEEDS_GPU]
-        parts.append('## What needs a GPU\n\n' + table(('what', 'measured', 'target'), rows) + '\n')
-    return '\n'.join(parts)
+def needs_gpu(missing: List[str], pages: List[Path]) -> str:
+    """The rows of sections that are missing on a page: where they are, or "not measured"."""
+    rows = []
+    for title, what, target in NEEDS_GPU:
+        if title in missing:
+            there = [p.name for p in pages if f'## {title}\n' in p.read_text(encoding='utf-8')]
+            where = f'not here: see {", ".join(there)}' if there else 'not measured'
+            rows.append((f'{title}: {what}', where, target))
+    if not rows:
+        return ''
+    return f'## What needs a GPU\n\n{table(("what", "measured", "target"), rows)}\n'
 
 
 def write(results: dict) -> Path:
     """Write the page of a machine."""
     DOCUMENTS.mkdir(parents=True, exist_ok=True)
     path = DOCUMENTS / f'{results["name"]}.md'
-    others = [p.name for p in sorted(DOCUMENTS.glob('*.md')) if p.name.startswith('nvidia')]
-    path.write_text(document(results, others), encoding='utf-8')
+    head = f'# Performance: {results["name"].replace("_", " ")}\n\n'
+    head += f'Measured {results["date"]} by `python tools/benchmarks/run_all.py'
+    head += f' --device {results["device"]}`; ../performance.md explains the figures.\n'
+    done = [part['title'] for part in results['parts']] if results['device'] == 'cuda' else []
+    missing = [title for title, _ in BENCHMARKS['cuda'] if title not in done]
+    pages = [p for p in sorted(DOCUMENTS.glob('nvidia*.md')) if p != path]
+    parts = [head, *[section(part) for part in results['parts']], needs_gpu(missing, pages)]
+    path.write_text('\n'.join(filter(None, parts)), encoding='utf-8')
     return path
 
 
