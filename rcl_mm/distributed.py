@@ -31,6 +31,15 @@ SECONDS_TO_MEET_FIRST = 1800
 SECONDS_TO_MEET_AGAIN = 60
 """The same when its batch has outgrown the agreement, which all ranks must do at once."""
 
+# torch 2.14 renames the collectives of whole tensors, and warns of the old names.
+_all_gather, _reduce_scatter = (
+    getattr(dist, new, None) or getattr(dist, old, None)
+    for new, old in (
+        ('all_gather_single', 'all_gather_into_tensor'),
+        ('reduce_scatter_single', 'reduce_scatter_tensor'),
+    )
+)
+
 _OUTGROWN = 'rcl_mm/outgrown'
 _agreements = itertools.count()
 _agreed: Tuple[Optional[weakref.ref], int] = (None, 0)
@@ -49,13 +58,13 @@ class _AllGather(torch.autograd.Function):
         tensor = tensor.contiguous()
         ctx.shape = tensor.shape
         gathered = tensor.new_empty(dist.get_world_size() * len(tensor), *tensor.shape[1:])
-        dist.all_gather_into_tensor(gathered, tensor)
+        _all_gather(gathered, tensor)
         return gathered
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
         own = grad.new_empty(ctx.shape)
-        dist.reduce_scatter_tensor(own, grad.contiguous())
+        _reduce_scatter(own, grad.contiguous())
         return own
 
 
