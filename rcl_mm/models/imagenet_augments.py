@@ -69,7 +69,8 @@ class SimAugment(ViewAugment):
 
     def augment(self, images: Tensor, parameters: Dict[str, Tensor]) -> Tensor:
         """See :meth:`ViewAugment.augment`."""
-        common = {k: v for k, v in parameters.items() if '/' not in k}
+        # The same keys in every batch: one compiled graph.
+        common = {k: parameters[k] for k in ('flip', 'scale', 'of_mean', 'shift', 'gray')}
         images = self.colour(images, common)
         if self.rand_augment is not None:
             images = self.operations.augment(images.round_().byte(), parameters)
