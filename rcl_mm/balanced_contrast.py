@@ -7,7 +7,7 @@ accelerator wait. ``rcl_mm.functional`` holds the equations and calls it.
 """
 
 import math
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -17,10 +17,10 @@ MEMORY_BUDGET = 64 * 2**20
 
 # A chunk with all its temporaries is at most so many times the chunk.
 _CHUNK_AND_TEMPORARIES = 1.5
-# The mask of positives, as bool, as number and while it is being made, in parts of its chunk; few
-# blocks of rows share it out, because each operation on a block costs a start (GPU) or a barrier.
+# Of these the mask of positives takes most, as bool while it is made and as a number: few blocks
+# of rows share it out, because each operation on a block costs a start (GPU) or a barrier (CPU).
 _MASK_BYTES = 1.25
-_MASK_SHARE = 0.4
+_MASK_SHARE = 0.45
 
 
 def plan_rows(anchors: int, keys: int, element_size: int, chunk_size: Optional[int] = None) -> int:
@@ -61,7 +61,7 @@ class BalancedContrast(torch.autograd.Function):
         prototypes (Tensor | None): (C, D).
         key_labels (Tensor): (K, ) int64.
         bias (Tensor): (K + C, ); -inf takes a key out.
-        own_bias (Tensor): (M, ).
+        own_bias (Tensor | None): (M, ).
         positives (Tensor): (M, ) number of positives of each anchor, in the embeddings' type.
         plan (tuple): offset, M, similarity scale, anchors per chunk.
 
@@ -85,11 +85,11 @@ class BalancedContrast(torch.autograd.Function):
         _, anchors, _, rows = plan
         keep = rows >= anchors and any(ctx.needs_input_grad[:2])
         matrix = embeddings.new_empty(min(rows, anchors), len(bias))
-        values, factors = embeddings.new_empty(2, anchors, 1)
+        results = []
         for start in range(0, anchors, rows):
             chunk = matrix[: min(rows, anchors - start)]
-            part = slice(start, start + len(chunk))
-            _score_chunk(chunk, values[part], factors[part], start, inputs, plan, keep)
+            results += _score_chunk(chunk, start, inputs, plan, keep)
+        values, factors = _join(results, embeddings)
         ctx.plan = plan
         ctx.save_for_backward(*inputs, *((matrix, factors) if keep else (None, None)))
         return values.squeeze(1)
@@ -99,41 +99,29 @@ class BalancedContrast(torch.autograd.Function):
     def backward(ctx, grad: Tensor):
         *inputs, kept, factors = ctx.saved_tensors
         embeddings, prototypes = inputs[:2]
-        _, anchors, scale, rows = ctx.plan
-        wanted = ctx.needs_input_grad
-        grads = (
-            torch.zeros_like(embeddings) if wanted[0] else None,
-            torch.zeros_like(prototypes) if wanted[1] else None,
-        )
-        upstream = (grad * scale).unsqueeze(1)
+        _, anchors, _, rows = ctx.plan
+        wanted, grad = ctx.needs_input_grad[:2], grad.unsqueeze(1)
         with torch.autocast(embeddings.device.type, enabled=False):
             if kept is not None:
-                _add_gradients(grads, kept, upstream * factors, 0, inputs, ctx.plan)
+                grads = _gradients_of_kept(kept, grad * factors, inputs, ctx.plan, wanted)
             else:
+                grads = [torch.zeros_like(x) if w else None for x, w in zip(inputs, wanted)]
                 matrix = embeddings.new_empty(min(rows, anchors), len(inputs[3]))
-                values, factors = embeddings.new_empty(2, len(matrix), 1)
                 for start in range(0, anchors, rows):
                     chunk = matrix[: min(rows, anchors - start)]
-                    values, factors = values[: len(chunk)], factors[: len(chunk)]
-                    _score_chunk(chunk, values, factors, start, inputs, ctx.plan, True)
-                    chunk.mul_(upstream[start : start + len(chunk)] * factors)
-                    _add_gradients(grads, chunk, None, start, inputs, ctx.plan)
+                    results = _score_chunk(chunk, start, inputs, ctx.plan, to_gradient=True)
+                    factors = _join(results, embeddings)[1]
+                    chunk.mul_(grad[start : start + len(chunk)] * factors)
+                    _add_gradients_of_chunk(grads, chunk, start, inputs, ctx.plan)
         return (*grads, None, None, None, None, None)
 
 
-def _score_chunk(
-    chunk: Tensor,
-    values: Tensor,
-    factors: Tensor,
-    start: int,
-    inputs,
-    plan: Tuple[int, int, float, int],
-    to_gradient: bool,
-) -> None:
-    """Values (b, 1) of the anchors from ``start`` on, one for each row of ``chunk`` (b, K + C).
+def _score_chunk(chunk: Tensor, start: int, inputs, plan, to_gradient: bool) -> List:
+    """Values and factors (b, 1) of the anchors from ``start`` on, in blocks of rows of ``chunk``.
 
-    ``chunk`` is filled with the similarities and, block by block, overwritten: ``factors * chunk``
-    is then d value / d similarity. Without ``to_gradient`` what is left in it has no meaning.
+    ``chunk`` (b, K + C) is filled with the similarities and, block by block, overwritten: the
+    ``factors`` times ``chunk`` are then d value / d similarity. Without ``to_gradient`` what is
+    left in it has no meaning.
     """
     embeddings, prototypes = inputs[:2]
     offset, _, scale, _ = plan
@@ -143,12 +131,10 @@ def _score_chunk(
         chunk[:, len(embeddings) :].addmm_(anchor, prototypes.T, beta=0, alpha=scale)
     blocks = math.ceil(_MASK_BYTES / _MASK_SHARE * len(embeddings) / chunk.shape[1])
     rows = math.ceil(len(chunk) / blocks)
-    for first in range(0, len(chunk), rows):
-        part = slice(first, first + rows)
-        block = chunk[part]
-        value, factor = _score_block(block, start + first, inputs, offset, to_gradient)
-        values[part] = value
-        factors[part] = factor
+    return [
+        _score_block(chunk[first : first + rows], start + first, inputs, offset, to_gradient)
+        for first in range(0, len(chunk), rows)
+    ]
 
 
 def _score_block(
@@ -156,61 +142,104 @@ def _score_block(
 ) -> Tuple[Tensor, Tensor]:
     """Values and factors (b, 1) of anchors from their similarities; see ``_score_chunk``."""
     embeddings, prototypes, key_labels, bias, own_bias, positives = inputs
-    stop, device = start + len(block), block.device
+    rows, first = slice(start, start + len(block)), offset + start
     to_keys, to_prototypes = block[:, : len(embeddings)], block[:, len(embeddings) :]
-    itself = torch.arange(offset + start, offset + stop, device=device).unsqueeze(1)
-    labels = key_labels[offset + start : offset + stop].unsqueeze(1)
-    positive = (labels == key_labels).to(block.dtype).scatter_(1, itself, 0)
-    own = own_bias[start:stop].unsqueeze(1)
-    share = positives[start:stop].clamp(min=1).reciprocal().unsqueeze(1)
+    labels = key_labels[first : first + len(block)].unsqueeze(1)
+    positive = (labels == key_labels).to(block.dtype)
+    positive.diagonal(first).zero_()
+    count = positives[rows].unsqueeze(1)
 
     # Row by row product with the mask: (b, 1, K) x (b, K, 1), without a masked copy.
     similarity = torch.bmm(to_keys.unsqueeze(1), positive.unsqueeze(2)).squeeze(2)
-    if prototypes is not None:
+    if prototypes is None:
+        count = count.clamp(min=1)
+    else:
         similarity = similarity + to_prototypes.gather(1, labels)
-        to_prototypes.scatter_add_(1, labels, own)
     block.add_(bias)
-    to_keys.addcmul_(positive, own).scatter_(1, itself, -torch.inf)
-    # An anchor without any key has -inf everywhere: its row becomes 0, not NaN.
-    peak = block.amax(dim=1, keepdim=True).clamp_(min=torch.finfo(block.dtype).min)
+    if own_bias is not None:
+        own = own_bias[rows].unsqueeze(1)
+        to_keys.addcmul_(positive, own)
+        if prototypes is not None:
+            to_prototypes.scatter_add_(1, labels, own)
+    to_keys.diagonal(first).fill_(-torch.inf)
+    peak = block.amax(dim=1, keepdim=True)
+    if prototypes is None:
+        # An anchor without any key has -inf everywhere: its row becomes 0, not NaN.
+        peak = peak.clamp_(min=torch.finfo(block.dtype).min)
     total = block.sub_(peak).exp_().sum(dim=1, keepdim=True)
-    total = total.clamp_(min=torch.finfo(block.dtype).tiny)
+    if prototypes is None:
+        total = total.clamp_(min=torch.finfo(block.dtype).tiny)
     if to_gradient:
         # (softmax - share on the positives) * total: the division is left to the factor.
-        to_keys.addcmul_(positive, share * total, value=-1)
+        share = total / count
+        to_keys.addcmul_(positive, share, value=-1)
         if prototypes is not None:
-            to_prototypes.scatter_add_(1, labels, -share * total)
-    return peak + total.log() - similarity * share, total.reciprocal()
+            to_prototypes.scatter_add_(1, labels, -share)
+    return (total.log() + peak).addcdiv_(similarity, count, value=-1), total.reciprocal()
 
 
-def _add_gradients(grads, weights: Tensor, upstream, start: int, inputs, plan) -> None:
-    """Add to ``grads`` what the similarities' gradient ``weights`` (b, K + C) gives.
+def _join(results: List, like: Tensor) -> Tuple[Tensor, Tensor]:
+    """Values and factors of all blocks."""
+    if len(results) == 1:
+        return results[0]
+    if not results:
+        return like.new_zeros(0, 1), like.new_zeros(0, 1)
+    values, factors = zip(*results)
+    return torch.cat(values), torch.cat(factors)
 
-    With ``upstream`` (M, 1) the weights are the kept ones of all anchors: they must stay as they
-    are for another backward pass, so the factor goes to the small side of each product.
+
+def _gradients_of_kept(weights: Tensor, upstream: Tensor, inputs, plan, wanted) -> List:
+    """Gradients of embeddings and prototypes from the kept matrix (M, K + C).
+
+    It must stay as it is for another backward pass: ``upstream`` (M, 1) goes to the small side of
+    each product.
     """
     embeddings, prototypes = inputs[:2]
-    grad_embeddings, grad_prototypes = grads
-    own = slice(plan[0] + start, plan[0] + start + len(weights))
-    anchor = embeddings[own]
+    offset, anchors, scale, _ = plan
+    own = slice(offset, offset + anchors)
     to_keys, to_prototypes = weights[:, : len(embeddings)], weights[:, len(embeddings) :]
-    if grad_embeddings is not None:
-        as_anchor = grad_embeddings[own].addmm_(to_keys, embeddings)
+    # Anchors that are all the keys: what they get as anchors and as keys is one product. Its
+    # matrix takes M x M, so only where that is below half of the whole one.
+    both_at_once = anchors == len(embeddings) and 2 * anchors <= weights.shape[1]
+    grad_embeddings = grad_prototypes = None
+    if wanted[0]:
+        grad_embeddings = torch.zeros_like(embeddings)
+        as_anchor = grad_embeddings[own]
         if prototypes is not None:
-            as_anchor.addmm_(to_prototypes, prototypes)
-        if upstream is not None:
-            as_anchor.mul_(upstream)
-    if upstream is None:
-        parts = [slice(None)]
-    else:  # in slices of D, so that the scaled anchors stay below half the matrix
-        dimension = embeddings.shape[1]
-        width = math.ceil(dimension / math.ceil(2 * dimension / max(weights.shape[1], 1)))
-        parts = [slice(first, first + width) for first in range(0, dimension, width)]
+            as_anchor.addmm_(to_prototypes, prototypes, alpha=scale)
+        if both_at_once:
+            both = (to_keys * upstream).addcmul_(to_keys.T, upstream.T)
+            as_anchor.mul_(upstream).addmm_(both, embeddings, alpha=scale)
+            del both
+        else:
+            as_anchor.addmm_(to_keys, embeddings, alpha=scale).mul_(upstream)
+    if wanted[1]:
+        grad_prototypes = torch.empty_like(prototypes)
+    # In slices of D, so that the scaled anchors stay below half the matrix.
+    dimension = embeddings.shape[1]
+    width = math.ceil(dimension / math.ceil(2 * dimension / max(weights.shape[1], 1)))
     scaled = None
-    for part in parts:
+    for first in range(0, dimension, width):
+        part = slice(first, first + width)
         del scaled  # before the next one is made
-        scaled = anchor[:, part] if upstream is None else anchor[:, part] * upstream
-        if grad_embeddings is not None:
-            grad_embeddings[:, part].addmm_(to_keys.T, scaled)
-        if grad_prototypes is not None:
-            grad_prototypes[:, part].addmm_(to_prototypes.T, scaled)
+        scaled = embeddings[own, part] * upstream
+        if wanted[0] and not both_at_once:
+            grad_embeddings[:, part].addmm_(to_keys.T, scaled, alpha=scale)
+        if wanted[1]:
+            grad_prototypes[:, part].addmm_(to_prototypes.T, scaled, beta=0, alpha=scale)
+    return [grad_embeddings, grad_prototypes]
+
+
+def _add_gradients_of_chunk(grads: List, weights: Tensor, start: int, inputs, plan) -> None:
+    """Add to ``grads`` what the weighted similarity gradients (b, K + C) of a chunk give."""
+    embeddings, prototypes = inputs[:2]
+    offset, _, scale, _ = plan
+    own = slice(offset + start, offset + start + len(weights))
+    to_keys, to_prototypes = weights[:, : len(embeddings)], weights[:, len(embeddings) :]
+    if grads[0] is not None:
+        grads[0].addmm_(to_keys.T, embeddings[own], alpha=scale)
+        grads[0][own].addmm_(to_keys, embeddings, alpha=scale)
+        if prototypes is not None:
+            grads[0][own].addmm_(to_prototypes, prototypes, alpha=scale)
+    if grads[1] is not None:
+        grads[1].addmm_(to_prototypes.T, embeddings[own], alpha=scale)

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from rcl_mm.balanced_contrast import BalancedContrast, plan_rows
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
-from rcl_mm.distributed import PADDING_LABEL, gather_embeddings
+from rcl_mm.distributed import gather_embeddings
+from rcl_mm.key_terms import key_terms, log_class_prior
 
 __all__ = [
     'at_least_float32',
     'balanced_softmax_loss',
-    'log_class_prior',
     'rebalanced_contrastive_loss',
 ]
 
@@ -99,39 +99,35 @@ def rebalanced_contrastive_loss(
         prototypes = None if prototypes is None else prototypes.to(keys.dtype)
         log_prior = None
         if class_counts is not None and prior_power != 0:
-            log_prior = prior_power * log_class_prior(class_counts, keys)
-        anchor_count, offset, key_labels, ranks = len(keys), 0, labels, 1
+            log_prior = log_class_prior(class_counts, keys)
+            log_prior = log_prior if prior_power == 1 else prior_power * log_prior
+        anchors, offset, key_labels, ranks = len(keys), 0, labels, 1
         if gather:
             keys, key_labels, offset, ranks = gather_embeddings(keys, labels)
-
-        # How many keys of its class each key has beside itself, prototype included.
-        class_size = _occurrences(key_labels) + (prototypes is not None)
-        key_positives = class_size - 1
-        positives = key_positives[offset : offset + anchor_count]
-        bias, own_bias = _denominator_biases(
-            key_labels, labels, class_size, positives, prototypes, log_prior, class_averaging, keys
-        )
-        rows = plan_rows(anchor_count, len(bias), keys.element_size(), chunk_size)
+        own = slice(offset, offset + anchors)
+        terms = key_terms(key_labels, own, log_prior, prototypes, class_averaging, ranks > 1, keys)
+        rows = plan_rows(anchors, len(terms.bias), keys.element_size(), chunk_size)
         loss = BalancedContrast.apply(
             keys,
             prototypes,
             key_labels,
-            bias,
-            own_bias,
-            positives.to(keys.dtype),
-            (offset, anchor_count, feature_scale**2 / temperature, rows),
+            terms.bias,
+            terms.own_bias,
+            terms.positives,
+            (offset, anchors, feature_scale**2 / temperature, rows),
         )
         if log_prior is not None:
             loss = loss - log_prior[labels]
-        has_positive = positives > 0
-        loss = torch.where(has_positive, loss, loss.new_zeros(()))
+        if prototypes is None:
+            loss = torch.where(terms.positives > 0, loss, loss.new_zeros(()))
         if reduction == 'none':
             return loss
         if reduction == 'sum':
             return loss.sum()
+        if terms.valid is None:
+            return loss.sum() * (1 / max(anchors, 1))
         # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
-        valid = (key_positives > 0) & (key_labels != PADDING_LABEL)
-        return loss.sum() * ranks / valid.sum().clamp(min=1)
+        return loss.sum() * ranks / terms.valid.sum().clamp(min=1)
 
 
 def balanced_softmax_loss(
@@ -185,56 +181,6 @@ def balanced_softmax_loss(
         terms = target.to(scores.dtype) * F.log_softmax(scores, dim=1).masked_fill(target == 0, 0)
         loss = -terms.sum(dim=1)
         return {'mean': loss.mean, 'sum': loss.sum, 'none': lambda: loss}[reduction]()
-
-
-def log_class_prior(class_counts: Tensor, like: Tensor) -> Tensor:
-    """Log share of each class in the training set, shape (C, ); -inf for a class of no image.
-
-    Shares instead of counts: the losses do not change (METHOD: they are invariant to a common
-    factor), and the logarithms stay small.
-    """
-    counts = torch.as_tensor(class_counts).to(like.device, torch.float64)
-    return (counts.log() - counts.sum().log()).to(like.dtype)
-
-
-def _denominator_biases(
-    key_labels, labels, class_size, positives, prototypes, log_prior, class_averaging, like
-):
-    """What is added to the similarities of each key (K + C, ), and of the anchor's class (M, ).
-
-    gamma log n_{y_k} - log|B_{y_k}| for every key, and log|B| - log|B \\ {i}| on top for keys of
-    the anchor's class: one number per anchor, so that no (M, K) table is needed.
-    """
-    key_bias = like.new_zeros(len(key_labels))
-    prototype_bias = None if prototypes is None else like.new_zeros(len(prototypes))
-    own_bias = like.new_zeros(len(labels))
-    if len(key_labels) > len(labels):
-        # Keys of several ranks: what fills up a smaller batch is no key.
-        key_bias = key_bias.masked_fill(key_labels == PADDING_LABEL, -torch.inf)
-    if log_prior is not None:
-        key_bias = key_bias + log_prior[key_labels]
-        if prototypes is not None:
-            prototype_bias = prototype_bias + log_prior
-    if class_averaging:
-        log_size = class_size.to(like.dtype).log()
-        key_bias = key_bias - log_size
-        own_bias = (positives + 1).to(like.dtype).log() - positives.clamp(min=1).to(
-            like.dtype
-        ).log()
-        if prototypes is not None:
-            # A class without an embedding in the batch has its prototype alone: log 1 = 0. The
-            # padding's label, -1, goes to an entry of its own behind them.
-            slots = len(prototypes) + 1
-            log_sizes = like.new_zeros(slots).scatter(0, key_labels.remainder(slots), log_size)
-            prototype_bias = prototype_bias - log_sizes[:-1]
-    bias = key_bias if prototypes is None else torch.cat([key_bias, prototype_bias])
-    return bias, own_bias
-
-
-def _occurrences(labels: Tensor) -> Tensor:
-    """How often each label occurs in ``labels``, shape (M, ); no table of C entries, no wait."""
-    ordered = labels.sort().values
-    return torch.searchsorted(ordered, labels, right=True) - torch.searchsorted(ordered, labels)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

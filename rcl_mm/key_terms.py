@@ -1,0 +1,99 @@
+"""What the loss adds to the similarity of each key, from labels and class counts alone.
+
+Each term is one number per class, key or anchor, so that no anchors x keys table is needed; and
+few operations, because each costs the start of a kernel on an accelerator, where the loss itself is
+shorter than that.
+"""
+
+from typing import NamedTuple, Optional
+
+import torch
+from torch import Tensor
+
+from rcl_mm.distributed import PADDING_LABEL
+
+
+class KeyTerms(NamedTuple):
+    """See :func:`key_terms`; M anchors, K keys of all ranks, C prototypes."""
+
+    bias: Tensor
+    """(K + C, ) gamma log n_{y_k} - log|B_{y_k}|; -inf takes a key out."""
+
+    own_bias: Optional[Tensor]
+    """(M, ) log|B_{y_i}| - log|B_{y_i} \\ {i}|, for the keys of the anchor's own class."""
+
+    positives: Tensor
+    """(M, ) |P(i)|, in the embeddings' type."""
+
+    valid: Optional[Tensor]
+    """(K, ) which keys have a positive and so count as anchors; None if all have."""
+
+
+def key_terms(
+    key_labels: Tensor,
+    own: slice,
+    log_prior: Optional[Tensor],
+    prototypes: Optional[Tensor],
+    class_averaging: bool,
+    padded: bool,
+    like: Tensor,
+) -> KeyTerms:
+    """The terms of METHOD's computing form that do not depend on the embeddings.
+
+    Args:
+        key_labels (Tensor): Labels of the embeddings of all ranks, shape (K, ).
+        own (slice): Which of them are this rank's anchors.
+        log_prior (Tensor | None): gamma log n_c up to a constant, shape (C, ).
+        prototypes (Tensor | None): One more key of each class, shape (C, D).
+        class_averaging (bool): Whether keys are averaged within their class.
+        padded (bool): Whether labels may be ``PADDING_LABEL``: rows that are no keys.
+        like (Tensor): A tensor of the type and on the device that the terms shall have.
+    """
+    classes = next((len(one) for one in (prototypes, log_prior) if one is not None), None)
+    if classes is None:
+        key_sizes, bias = _occurrences(key_labels).to(like.dtype), None
+    else:
+        # The padding's label, -1, goes to an entry of its own behind the classes.
+        entries = classes + padded
+        rows = key_labels.remainder(entries) if padded else key_labels
+        sizes = like.new_zeros(entries) if prototypes is None else like.new_ones(entries)
+        sizes.scatter_add_(0, rows, like.new_ones(1).expand(len(rows)))
+        key_sizes = sizes[rows]
+        bias = -sizes.log() if class_averaging else torch.zeros_like(sizes)
+        if log_prior is not None:
+            bias[:classes].add_(log_prior)
+    if bias is None:
+        key_bias = -key_sizes.log() if class_averaging else torch.zeros_like(key_sizes)
+    else:
+        key_bias = bias[rows]
+    if padded:
+        key_bias.masked_fill_(key_labels == PADDING_LABEL, -torch.inf)
+    if prototypes is not None:
+        key_bias = torch.cat([key_bias, bias[:classes]])
+
+    positives = key_sizes[own] - 1
+    own_bias = valid = None
+    if class_averaging:
+        # Without prototypes there may be no other key of the class, and then no term.
+        others = positives if prototypes is not None else positives.clamp(min=1)
+        own_bias = (key_sizes[own] / others).log()
+    if prototypes is None:
+        valid = key_sizes > 1
+    if padded:
+        real = key_labels != PADDING_LABEL
+        valid = real if valid is None else valid & real
+    return KeyTerms(key_bias, own_bias, positives, valid)
+
+
+def log_class_prior(class_counts: Tensor, like: Tensor) -> Tensor:
+    """Log of the class counts, shape (C, ), in the type of ``like``; -inf for a class of no image.
+
+    The losses do not change with a factor common to all counts (METHOD), so counts do for shares.
+    """
+    return torch.as_tensor(class_counts).to(like).log()
+
+
+def _occurrences(labels: Tensor) -> Tensor:
+    """How often each label occurs in ``labels``, shape (K, ), for labels of unknown range."""
+    ordered = labels.sort().values
+    return torch.searchsorted(ordered, labels, right=True) - torch.searchsorted(ordered, labels)
