@@ -1,9 +1,12 @@
 """What makes a run work and survive on today's stack: hooks, safe checkpoints, mends."""
 
+from . import quiet_imports  # noqa: F401  (before all that imports the same modules)
+
+# isort: split
 from .atomic_files import AtomicLocalBackend, write_atomically
 from .checkpoint import CheckpointError, is_whole, load_checkpoint_file, register_safe_loading
 from .checkpoint_hook import AtomicCheckpointHook
-from .compat import import_mmcv_quietly, mend_missing_pkg_resources
+from .compat import mend_missing_pkg_resources
 from .compile_hook import CompileHook
 from .deferred_reweighting import DeferredReweightingHook, effective_number_weights
 from .finite_hook import FiniteLossHook, NonFiniteError
@@ -17,7 +20,6 @@ from .sharding import ResumableFSDPStrategy, wrap_blocks
 from .speed_hooks import ChannelsLastHook
 from .stop_hook import EXIT_STOPPED, StopSignalHook, TrainingStopped
 
-import_mmcv_quietly()
 register_safe_loading()
 register_config_package()
 mend_missing_pkg_resources()

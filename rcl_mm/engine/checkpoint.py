@@ -78,6 +78,15 @@ def _scalar(dtype: np.dtype, *args: Any) -> np.generic:
     return _multiarray.scalar(dtype, *args)
 
 
+def _encode(text: str, encoding: str) -> bytes:
+    """Stand-in for ``_codecs.encode``, which is how bytes are pickled; newer torch knows it."""
+    if not isinstance(text, str) or encoding != 'latin1':
+        raise pickle.UnpicklingError(
+            f'the checkpoint asks for encode({text!r:.20}, {encoding!r}); allowed is text in latin1'
+        )
+    return text.encode(encoding)
+
+
 def _named(function: Callable, full_name: str) -> Callable:
     """A wrapper of ``function`` that torch's allow-list knows under ``full_name``.
 
@@ -107,6 +116,7 @@ SAFE_GLOBALS: List[Callable] = [
     *_plain_dtype_classes(),
     _named(_statistics_method, 'builtins.getattr'),
     _named(_plain_dtype, 'numpy.dtype'),
+    _named(_encode, '_codecs.encode'),
     # numpy 2 writes the first names, numpy 1 the second ones.
     _named(_reconstruct, 'numpy._core.multiarray._reconstruct'),
     _named(_scalar, 'numpy._core.multiarray.scalar'),

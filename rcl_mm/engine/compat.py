@@ -22,10 +22,6 @@ from mmengine.device import get_device
 
 ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')
 # `message` is matched from the beginning of the warning.
-# mmcv-lite has no compiled operators; no model of image classification needs this one.
-MISSING_OPERATOR = dict(
-    message='Fail to import ``MultiScaleDeformableAttention``', category=UserWarning
-)
 NEEDLESS_WARNINGS = (
     # MMEngine calls torch.cuda.amp.GradScaler, which works and is renamed in newer torch.
     dict(message=r'`torch\.cuda\.amp\.GradScaler', category=FutureWarning),
@@ -43,13 +39,6 @@ NEEDLESS_LOG_LINES = ('"FileClient" will be deprecated', '"HardDiskBackend" is t
 def has_accelerator() -> bool:
     """Whether MMEngine trains on a GPU or another accelerator that it knows."""
     return get_device() in ACCELERATORS
-
-
-def import_mmcv_quietly() -> None:
-    """Import the module of mmcv that warns, once, when it is imported; changes no filter."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', **MISSING_OPERATOR)
-        importlib.import_module('mmcv.cnn.bricks.transformer')
 
 
 def filter_needless_warnings() -> None:

@@ -29,7 +29,8 @@ def kill_and_resume(start, project):
             os.kill(pid, KILL)
         code = finish(process)
         settings.pop('environment', None)
-        assert finish(start(work_dir, *options, '--resume', **settings)) == 0
+        resumed = start(work_dir, *options, '--resume', **settings)
+        assert finish(resumed) == 0, resumed.errors[-3000:]
         return code
 
     return call
@@ -110,7 +111,8 @@ class TestManyKills:
             assert_equal(project, 'straight', work_dir)
 
     def test_one_rank_of_two__at_random_moments(self, start, kill_and_resume, project, seed):
-        assert finish(start('straight', *OPTIONS, ranks=2)) == 0
+        process = start('straight', *OPTIONS, ranks=2)
+        assert finish(process) == 0, process.errors[-3000:]
         for number in range(4):
             work_dir, delay = f'killed_{number}', seed.random()
             # 9 batches of 8 on each rank in an epoch; the logged ones are those of rank 0.

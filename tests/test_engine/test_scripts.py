@@ -1,7 +1,6 @@
 """dist_train.sh, dist_test.sh and slurm_train.sh: how they start the tools, and two real ranks."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -89,7 +88,7 @@ class TestCommandLines:
 
 
 class TestTwoRanks:
-    def test_train_and_test__on_cpus_without_a_flag(self, run, write_config, tmp_path):
+    def test_train__on_cpus_without_a_flag_or_a_warning(self, run, write_config, tmp_path):
         """As a user does it: processes of their own, gloo, nothing on standard error."""
         config, work = write_config('train_cfg = dict(max_epochs=1)\n'), tmp_path / 'work'
         result = run('dist_train.sh', config, 2, '--work-dir', work)
@@ -101,8 +100,3 @@ class TestTwoRanks:
         checkpoint = load_checkpoint_file(work / 'epoch_1.pth')
         assert checkpoint['meta']['iter'] == 4
         assert len(checkpoint['resume_state']['random_states']) == 2
-
-        shutil.rmtree(work / next(work.glob('*/*.log')).parent.name)
-        result = run('dist_test.sh', config, work / 'epoch_1.pth', 2, '--work-dir', work)
-        assert result.returncode == 0, result.stderr[-2000:]
-        assert 'long_tail/top1' in next(work.glob('*/*.log')).read_text()
