@@ -67,8 +67,8 @@ setup(
     },
     zip_safe=False,
     install_requires=[
-        'torch>=2.6',
-        'torchvision>=0.21',
+        'torch>=2.4',
+        'torchvision>=0.19',
         'timm>=1.0.9',
         'mmengine>=0.10.7,<1.0',
         'mmpretrain>=1.2.0,<2.0',
