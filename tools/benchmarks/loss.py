@@ -1,7 +1,8 @@
 """Time and memory of the loss, forward and backward, against its floor and BCL's published loss.
 
 The floor is what no exact implementation can leave out: the product of anchors and keys, one
-logsumexp, one softmax, and the two products of the backward pass.
+logsumexp, one softmax, and the two products of the backward pass. On a machine with other load the
+threads of short operations wait for each other: the best rounds tell what the loss itself takes.
 
 Example:
     python tools/benchmarks/loss.py                  # two CPU threads
@@ -119,6 +120,7 @@ def measure(case: Case, args, classes: int) -> dict:
         classes=classes,
         milliseconds={name: milliseconds(values) for name, values in times.items()},
         over_floor=ratio(times['ours'], times['floor']),
+        over_floor_best=min(times['ours']) / min(times['floor']),
         bcl_over_ours={
             name: ratio(times[name], times['ours']) for name in times if name.startswith('bcl')
         },
@@ -150,6 +152,10 @@ def rows_of(result: dict, device: str):
     over = result['over_floor']
     yield line(
         f'{name}: ours / floor', ratio_text(over), over[0], TARGET_FLOOR.get(device), at_most=True
+    )
+    best = result['over_floor_best']
+    yield line(
+        f'{name}: ours / floor, best rounds', f'{best:.2f}x', best, TARGET_FLOOR.get(device), True
     )
     target = TARGETS_AGAINST_BCL.get((device, classes))
     for key, values in result['bcl_over_ours'].items():
