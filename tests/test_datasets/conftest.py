@@ -1,6 +1,5 @@
 """Tiny data sets in their original formats."""
 
-import gc
 import hashlib
 import pickle
 
@@ -8,13 +7,6 @@ import cv2
 import numpy as np
 import pytest
 from mmpretrain.datasets import CIFAR10, CIFAR100
-
-
-@pytest.fixture(scope='session', autouse=True)
-def quick_garbage_collection():
-    """Each data set that MMEngine builds collects garbage, over all that torch has imported."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture
