@@ -203,10 +203,12 @@ def _gradients_of_kept(weights: Tensor, upstream: Tensor, inputs, plan, wanted) 
     both_at_once = anchors == len(embeddings) and 2 * anchors <= weights.shape[1]
     grad_embeddings = grad_prototypes = None
     if wanted[0]:
-        grad_embeddings = torch.zeros_like(embeddings)
+        # With `both_at_once` there are prototypes, and every row is an anchor: all is written.
+        new = torch.empty_like if both_at_once else torch.zeros_like
+        grad_embeddings = new(embeddings)
         as_anchor = grad_embeddings[own]
         if prototypes is not None:
-            as_anchor.addmm_(to_prototypes, prototypes, alpha=scale)
+            as_anchor.addmm_(to_prototypes, prototypes, beta=0, alpha=scale)
         if both_at_once:
             both = (to_keys * upstream).addcmul_(to_keys.T, upstream.T)
             as_anchor.mul_(upstream).addmm_(both, embeddings, alpha=scale)
