@@ -42,7 +42,7 @@ class FastColor:
         self.to_hsv = cv2.COLOR_BGR2HSV_FULL if bgr else cv2.COLOR_RGB2HSV_FULL
         self.from_hsv = cv2.COLOR_HSV2BGR_FULL if bgr else cv2.COLOR_HSV2RGB_FULL
         self.gray_matrix = np.tile(self.luma, (3, 1))
-        self.eye = np.eye(3)
+        self.weights = self.luma.tolist()
 
     def gray(self, image: np.ndarray) -> None:
         """Grey, in three equal channels."""
@@ -50,7 +50,7 @@ class FastColor:
 
     def brightness(self, image: np.ndarray, factor: float) -> None:
         """Black and the image, blended."""
-        cv2.convertScaleAbs(image, alpha=factor, dst=image)
+        self._linear(image, factor, 0.0, 0.0)
 
     def contrast(self, image: np.ndarray, factor: float) -> None:
         """The mean grey and the image, blended."""
@@ -98,9 +98,12 @@ class FastColor:
         """``a x + g gray(x) + c``."""
         if a == 1.0 and g == 0.0 and c == 0.0:
             return
-        matrix = np.empty((3, 4))
-        matrix[:, :3] = a * self.eye + g * self.gray_matrix
-        matrix[:, 3] = c
+        if g == 0.0 and c >= 0.0:
+            # Nothing below zero, of which this would take the absolute value.
+            cv2.convertScaleAbs(image, dst=image, alpha=a, beta=c)
+            return
+        x, y, z = (g * weight for weight in self.weights)
+        matrix = np.array(((a + x, y, z, c), (x, a + y, z, c), (x, y, a + z, c)))
         cv2.transform(image, matrix, dst=image)
 
     def apply(self, image: np.ndarray, name: str, value: float, cubic: bool = False) -> None:

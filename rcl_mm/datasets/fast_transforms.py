@@ -56,8 +56,8 @@ def view_uniforms(results: dict, view: int, n: int) -> List[float]:
     if draw is None:
         return np.random.random_sample(n).tolist()
     # For a few numbers of one sample ten times as fast as ``draws.uniforms``.
-    generator = random.Random(mix64_int(draw, view))
-    return [generator.random() for _ in range(n)]
+    uniform = random.Random(mix64_int(draw, view)).random
+    return [uniform() for _ in range(n)]
 
 
 def crop_and_resize(image: np.ndarray, box: Sequence[int], out: np.ndarray) -> None:
@@ -80,10 +80,11 @@ def crop_and_resize(image: np.ndarray, box: Sequence[int], out: np.ndarray) -> N
     contiguous = scratch('crop', crop.shape)
     np.copyto(contiguous, crop)
     # What F.interpolate(mode='bilinear', antialias=True) calls, here with a place for the result.
-    torch.ops.aten._upsample_bilinear2d_aa.out(
+    torch._C._nn._upsample_bilinear2d_aa(
         torch.from_numpy(contiguous[None]).permute(0, 3, 1, 2),
         (size, size),
         False,
+        None,
         out=torch.from_numpy(out[None]).permute(0, 3, 1, 2),
     )
 
