@@ -17,6 +17,7 @@ from mmengine.runner.base_loop import BaseLoop
 from .checkpoint import CheckpointError, is_whole, load_checkpoint_file
 from .loops import ResumableLoop
 from .random_states import get_random_states, set_random_states
+from .rank_buffers import differing_buffers, own_buffers, set_buffers
 
 VERSION = 1
 
@@ -78,9 +79,11 @@ class ResumeStateHook(Hook):
 
     MMEngine keeps weights, optimizer, schedules and the log in a checkpoint. This hook adds, in
     ``checkpoint['resume_state']``, the random states of Python, numpy, torch and CUDA of every
-    rank, the position inside the epoch, and whether the validation due at that point was done.
-    Data loaders get random generators of their own, so that starting their workers (which happens
-    once more in a resumed run) draws nothing from the states that the training uses.
+    rank, the buffers in which a rank differs from the first one (statistics of batch norm, each
+    rank having seen other images), the position inside the epoch, and whether the validation due
+    at that point was done. Data loaders get random generators of their own, so that starting their
+    workers (which happens once more in a resumed run) draws nothing from the states that the
+    training uses.
 
     With ``--resume`` it also chooses the checkpoint: the newest whole one of the work dir.
 
@@ -95,6 +98,7 @@ class ResumeStateHook(Hook):
 
     def __init__(self) -> None:
         self._rank_states: Optional[List[dict]] = None
+        self._rank_buffers: List[Dict[str, torch.Tensor]] = []
         # Epoch, and batches of it that are trained.
         self._position = (0, 0)
         self._validated_iter = -1
@@ -147,8 +151,9 @@ class ResumeStateHook(Hook):
             self._validated_iter = runner.iter
 
     def before_checkpoint(self, runner: Runner) -> None:
-        """Gather the random states of all ranks; called on all of them."""
+        """Gather what the ranks do not share; called on all of them."""
         self._rank_states = all_gather_object(get_random_states())
+        self._rank_buffers = differing_buffers(all_gather_object(own_buffers(runner)))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the state; called on the main process only."""
@@ -170,6 +175,7 @@ class ResumeStateHook(Hook):
         checkpoint['resume_state'] = dict(
             version=VERSION,
             random_states=states,
+            rank_buffers=self._rank_buffers,
             batches_done=batches if meta['epoch'] == epoch else 0,
             validated=self._validated_iter == meta['iter'],
             world_size=runner.world_size,
@@ -193,6 +199,8 @@ class ResumeStateHook(Hook):
         states = state.get('random_states')
         if states is not None and len(states) == runner.world_size:
             set_random_states(states[runner.rank])
+            if state.get('rank_buffers'):
+                set_buffers(runner, state['rank_buffers'][runner.rank])
         else:
             kept = len(states) if states is not None else 'no'
             runner.logger.warning(

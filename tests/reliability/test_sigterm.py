@@ -47,7 +47,12 @@ class TestSigterm:
         assert finish(start('straight', ranks=2)) == 0
         process = stop(start, project, at=4, whole_group=True, ranks=2)
         assert process.returncode != 0
-        assert load_checkpoint_file(project / 'stopped/interrupted.pth')['meta']['iter'] == 10
+        # They agree at every tenth iteration and between epochs.
+        assert load_checkpoint_file(project / 'stopped/interrupted.pth')['meta']['iter'] in (
+            6,
+            9,
+            10,
+        )
         assert finish(start('stopped', '--resume', ranks=2)) == 0
         one, other = project / 'straight' / LAST, project / 'stopped' / LAST
         assert checkpoint_differences(one, other) == []

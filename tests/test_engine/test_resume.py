@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from rcl_mm.engine.loops import ResumableEpochBasedTrainLoop
 from rcl_mm.engine.random_states import get_random_states
+from rcl_mm.engine.rank_buffers import differing_buffers, own_buffers, set_buffers
 from rcl_mm.engine.resume import (
     ResumeStateHook,
     checkpoint_folder,
@@ -142,3 +143,22 @@ class TestEndsAnOptimizerStep:
     def test_asks_the_wrapper(self, ends):
         wrapper = SimpleNamespace(should_update=lambda: ends)
         assert ends_an_optimizer_step(make_runner(None, optim_wrapper=wrapper)) is ends
+
+
+class TestRankBuffers:
+    def test_only_what_differs_is_kept(self):
+        same, own = torch.ones(2), [torch.tensor([0.0]), torch.tensor([1.0])]
+        of_ranks = [dict(same=same, own=own[rank]) for rank in range(2)]
+        assert differing_buffers(of_ranks) == [{}, {'own': own[1]}]
+        assert differing_buffers([dict(same=same), dict(same=same.clone())]) == []
+        assert differing_buffers([{}]) == []
+
+    def test_put_back(self):
+        runner = make_runner(None, model=torch.nn.BatchNorm1d(2))
+        assert own_buffers(runner) == {}
+        runner.world_size = 2
+        before = own_buffers(runner)
+        runner.model.running_mean.fill_(7)
+        assert before['running_mean'].tolist() == [0, 0]
+        set_buffers(runner, dict(running_mean=torch.tensor([3.0, 4.0])))
+        assert runner.model.running_mean.tolist() == [3, 4]
