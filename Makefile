@@ -30,7 +30,7 @@ test-recipes: setup ## Step the large models of every recipe at their real input
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $$(nproc) -m slow tests/test_configs
 
 soak: setup ## Run the slow tests too (at most 20 minutes)
-	@timeout 1200 $(PY) -m pytest -m slow --timeout 1200
+	@OMP_NUM_THREADS=1 timeout 1200 $(PY) -m pytest -n $$(nproc) --dist load -m slow --timeout 1200
 
 study: venv ## Run the benchmark study
 	@$(PY) tools/study.py
