@@ -35,7 +35,6 @@ def cost(ranks: int, batch: int, dimension: int, classes: int) -> Dict[str, floa
     return dict(
         own=own,
         keys=keys,
-        pairs=own * keys,
         # Two products' worth forward (one) and backward (two), one more where chunks are computed
         # again; a product has two operations per pair and dimension.
         gflop=(4 if chunked else 3) * 2 * own * keys * dimension / 1e9,
