@@ -61,6 +61,8 @@ def section(part: dict) -> str:
     """A benchmark's output as Markdown: its facts as a list, its table as it is."""
     lines = []
     for line in part['output'].splitlines()[1:]:
+        if line.startswith('|') and lines and lines[-1] and not lines[-1].startswith('|'):
+            lines.append('')  # a table in Markdown stands apart
         lines.append(f'- {line.strip()}' if line.startswith('  ') else line)
     body = '\n'.join(lines).strip()
     return f'## {part["title"]}\n\n`python tools/benchmarks/{part["command"]}`\n\n{body}\n'
@@ -84,8 +86,8 @@ def write(results: dict) -> Path:
     DOCUMENTS.mkdir(parents=True, exist_ok=True)
     path = DOCUMENTS / f'{results["name"]}.md'
     head = f'# Performance: {results["name"].replace("_", " ")}\n\n'
-    head += f'Measured {results["date"]} by `python tools/benchmarks/run_all.py'
-    head += f' --device {results["device"]}`; ../performance.md explains the figures.\n'
+    head += f'Measured {results["date"]}, written by `tools/benchmarks/run_all.py`; '
+    head += '[performance.md](../performance.md) explains the figures.\n'
     done = [part['title'] for part in results['parts']] if results['device'] == 'cuda' else []
     missing = [title for title, _ in BENCHMARKS['cuda'] if title not in done]
     pages = [p for p in sorted(DOCUMENTS.glob('nvidia*.md')) if p != path]
