@@ -64,8 +64,11 @@ class FastColor:
     def hue(self, image: np.ndarray, shift: float) -> None:
         """Turn the hue by a share of the circle, in 256 steps as PIL does."""
         hsv = cv2.cvtColor(image, self.to_hsv, dst=scratch('color', image.shape))
-        # uint8 addition goes round the circle.
-        hsv[..., 0] += np.uint8(int(shift * 255) & 0xFF)
+        # uint8 addition goes round the circle; whole rows at once, three times as fast as [..., 0].
+        row = np.zeros(hsv.shape[1] * 3, np.uint8)
+        row[::3] = int(shift * 255) & 0xFF
+        rows = hsv.reshape(len(hsv), -1)
+        np.add(rows, row, out=rows)
         cv2.cvtColor(hsv, self.from_hsv, dst=image)
 
     def jitter(self, image: np.ndarray, order: Sequence[int], factors: Sequence[float]) -> None:
@@ -110,6 +113,8 @@ class FastColor:
         """An operation of AutoAugment or RandAugment, see ``policy_params.OPERATIONS``."""
         if name in policies.GEOMETRIC:
             self._affine(image, name, value, cubic)
+        elif name == 'Invert':
+            cv2.bitwise_not(image, dst=image)
         elif name in policies.LEVELS:
             cv2.LUT(image, _level_table(name, value), dst=image)
         elif name == 'Brightness':
@@ -136,23 +141,25 @@ class FastColor:
         matrix = policies.affine_matrices(code, np.array([value]), height, width)[0]
         # From pixel edges to OpenCV's pixel centres.
         matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5
-        source = scratch('color', image.shape)
+        # OpenCV's bicubic filter is faster in float32, its bilinear one is not.
+        source = scratch(f'warp {cubic}', image.shape, np.float32 if cubic else np.uint8)
+        target = scratch('warped', image.shape, np.float32) if cubic else image
         np.copyto(source, image)
         cv2.warpAffine(
             source,
             matrix,
             (width, height),
-            dst=image,
+            dst=target,
             flags=(cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=self.fill,
         )
+        if cubic:
+            np.copyto(image, np.clip(target, 0, 255, out=target), casting='unsafe')
 
 
 def _level_table(name: str, value: float) -> np.ndarray:
-    if name == 'Invert':
-        table = 255 - _LEVELS
-    elif name == 'Posterize':
+    if name == 'Posterize':
         table = _LEVELS & (256 - (1 << (8 - int(value))))
     elif name == 'Solarize':
         table = np.where(value <= _LEVELS, 255 - _LEVELS, _LEVELS)

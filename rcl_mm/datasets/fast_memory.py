@@ -15,12 +15,12 @@ import numpy as np
 _memory = threading.local()
 
 
-def scratch(name: str, shape: Tuple[int, ...]) -> np.ndarray:
+def scratch(name: str, shape: Tuple[int, ...], dtype: type = np.uint8) -> np.ndarray:
     """Memory of this thread under a name; what it holds is lost at the next call with the name."""
     size = math.prod(shape)
     buffer = getattr(_memory, name, None)
-    if buffer is None or buffer.size < size:
-        buffer = np.empty(size, np.uint8)
+    if buffer is None or buffer.size < size or buffer.dtype != dtype:
+        buffer = np.empty(size, dtype)
         setattr(_memory, name, buffer)
     return buffer[:size].reshape(shape)
 

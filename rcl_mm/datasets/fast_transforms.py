@@ -25,7 +25,7 @@ from torch.utils.data import get_worker_info
 
 from . import augment_params as params
 from . import policy_params as policies
-from .draws import draw_of, mix64_int
+from .draws import draw_of
 from .fast_color import FastColor
 from .fast_memory import pooled, scratch
 from .resident import make_data_sample
@@ -48,23 +48,27 @@ _DEFAULTS = dict(
 _FLIP = params.CROP_UNIFORMS
 _JITTER = _FLIP + 1
 _RAND = _JITTER + params.JITTER_UNIFORMS
+_MAX_STEPS = 4
+_TOTAL = _RAND + _MAX_STEPS * policies.RAND_AUGMENT_UNIFORMS
 
 
-def view_uniforms(results: dict, view: int, n: int) -> List[float]:
-    """n random numbers of (draw, view), or of numpy's generator without a draw."""
+def view_uniforms(results: dict, num_views: int) -> List[List[float]]:
+    """Random numbers of (draw, view) for each view, or of numpy's generator without a draw.
+
+    View v has the numbers from v * _TOTAL on of a generator seeded by the draw: a pure function of
+    (draw, view), and for one sample ten times as fast as ``draws.uniforms``.
+    """
     draw = draw_of(results.get('sample_idx'))
     if draw is None:
-        return np.random.random_sample(n).tolist()
-    # For a few numbers of one sample ten times as fast as ``draws.uniforms``.
-    uniform = random.Random(mix64_int(draw, view)).random
-    return [uniform() for _ in range(n)]
+        return np.random.random_sample((num_views, _TOTAL)).tolist()
+    uniform = random.Random(draw).random
+    return [[uniform() for _ in range(_TOTAL)] for _ in range(num_views)]
 
 
 def crop_and_resize(image: np.ndarray, box: Sequence[int], out: np.ndarray) -> None:
     """A box (top, left, height, width) of an image, resized as PIL would.
 
-    Antialiased where it shrinks; OpenCV's bilinear filter is the same where it does not, and
-    faster.
+    Antialiased where it shrinks; where it does not, OpenCV's filter is the same and faster.
 
     Args:
         image (np.ndarray): uint8, shape (H, W, 3).
@@ -128,6 +132,9 @@ class FastMultiView(BaseTransform):
             if unknown:
                 raise ValueError(f'a view has {unknown}, allowed are {", ".join(_DEFAULTS)}')
             self.views.append({**_DEFAULTS, **view})
+            steps = view.get('rand_augment') or (0,)
+            if not 0 <= steps[0] <= _MAX_STEPS:
+                raise ValueError(f'rand_augment has {steps[0]} steps, allowed is 0 to {_MAX_STEPS}')
         self.size = size
         self.crop_scale = tuple(crop_scale)
         self.color = FastColor(channel_order, fill)
@@ -137,9 +144,8 @@ class FastMultiView(BaseTransform):
         image = results['img']
         height, width = image.shape[:2]
         images = pooled((len(self.views), self.size, self.size, 3))
-        for number, (view, out) in enumerate(zip(self.views, images)):
-            steps = view['rand_augment'][0] if view['rand_augment'] else 0
-            u = view_uniforms(results, number, _RAND + steps * policies.RAND_AUGMENT_UNIFORMS)
+        numbers = view_uniforms(results, len(self.views))
+        for view, out, u in zip(self.views, images, numbers):
             box = params.resized_crop_box(u, height, width, self.crop_scale)
             crop_and_resize(image, box, out)
             self._augment(out, view, u)
@@ -206,8 +212,7 @@ class CropOnDevice(BaseTransform):
         image, size = results['img'], self.size
         height, width = image.shape[:2]
         boxes = np.empty((self.num_views, 4), np.int64)
-        for view in range(self.num_views):
-            u = view_uniforms(results, view, params.CROP_UNIFORMS)
+        for view, u in enumerate(view_uniforms(results, self.num_views)):
             boxes[view] = params.resized_crop_box(u, height, width, self.crop_scale)
         if max(height, width) > self.max_size:
             # Two columns of tiles, so that two views of 224 fit into 512.
@@ -225,10 +230,7 @@ class CropOnDevice(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(num_views={self.num_views}, size={self.size}, '
-            f'crop_scale={self.crop_scale}, max_size={self.max_size})'
-        )
+        return f'{type(self).__name__}({self.num_views}, {self.size}, {self.crop_scale})'
 
 
 @TRANSFORMS.register_module()
@@ -266,9 +268,11 @@ def _empty_batch(shape: Tuple[int, ...]) -> Tensor:
 def _stack(images: List[Tensor]) -> Tensor:
     height, width = (max(image.shape[side] for image in images) for side in (0, 1))
     batch = _empty_batch((len(images), height, width, 3))
-    for row, image in zip(batch, images):
-        row[: image.shape[0], : image.shape[1]] = image
-        if image.shape[:2] != (height, width):
+    if all(image.shape[:2] == (height, width) for image in images):
+        torch.stack(images, out=batch)
+    else:
+        for row, image in zip(batch, images):
+            row[: image.shape[0], : image.shape[1]] = image
             row[image.shape[0] :] = 0
             row[: image.shape[0], image.shape[1] :] = 0
     # Channels-last memory, which cuDNN prefers, under the usual order of dimensions.

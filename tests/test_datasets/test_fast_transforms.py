@@ -134,6 +134,8 @@ class TestFastMultiView:
             FastMultiView(['strong'])
         with pytest.raises(ValueError, match='blur'):
             FastMultiView([dict(blur=1)])
+        with pytest.raises(ValueError, match='5 steps, allowed is 0 to 4'):
+            FastMultiView([dict(rand_augment=(5, 10, 0.5))])
 
 
 class TestCropOnDevice:
