@@ -258,9 +258,9 @@ class PackFast(BaseTransform):
 
 
 def _empty_batch(shape: Tuple[int, ...]) -> Tensor:
-    """Memory for a batch, shared with the main process if this is a worker."""
+    """Memory for a batch: of a batch that is gone, or shared with the main process in a worker."""
     if get_worker_info() is None:
-        return torch.empty(shape, dtype=torch.uint8)
+        return torch.from_numpy(pooled(shape))
     storage = torch.UntypedStorage._new_shared(math.prod(shape))
     return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
 

@@ -231,6 +231,15 @@ class TestPackAndCollate:
             labels = [int(sample.gt_label) for sample in batch['data_samples']]
             assert labels == list(range(4 * number, 4 * number + 4))
 
+    def test_collate__a_batch_in_use_is_not_written_to(self, photos):
+        dataset = Photos(photos, FastMultiView(['crop'], size=24))
+        loader = DataLoader(dataset, 2, collate_fn=fast_collate)
+        kept = [batch['inputs'][0] for batch in loader]
+        for number, images in enumerate(kept):
+            for row in range(2):
+                expected = dataset[2 * number + row]['inputs'][0]
+                assert torch.equal(images[row].permute(1, 2, 0), expected)
+
     def test_collate__pads_below_and_to_the_right(self):
         images = [torch.full((4, 6, 3), 7, dtype=torch.uint8), torch.ones(5, 2, 3).byte()]
         batch = fast_collate([dict(inputs=image, data_samples=None) for image in images])['inputs']

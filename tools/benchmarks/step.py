@@ -5,7 +5,7 @@ One step is forward, backward and update for 3 views of each image, RCL's loss i
 float32 elsewhere), with the same loss as the fast step: with BCL's own loss it would be slower.
 
 Example:
-    python tools/benchmarks/step.py --device cuda                 # under 3 minutes on one GPU
+    python tools/benchmarks/step.py --device cuda
     python tools/benchmarks/step.py --batch 2 --size 64 --rounds 2 --no-compile
 """
 
