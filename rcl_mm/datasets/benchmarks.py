@@ -7,15 +7,14 @@ import numpy as np
 from mmengine.fileio import exists, get_file_backend
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
-from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
-from ..class_counts import count_labels
+from .counted import CountedDataset
 from .image_lists import read_image_list
 from .refetch import prepare_or_another
 
 
-class ListBenchmark(BaseDataset):
+class ListBenchmark(CountedDataset):
     """A benchmark whose splits are list files with one "relative/path label" per line.
 
     Args:
@@ -121,19 +120,6 @@ class ListBenchmark(BaseDataset):
         if self._labels is None:
             self._labels = super().get_gt_labels().astype(np.int64)
         return self._labels.copy()
-
-    @property
-    def class_counts(self) -> np.ndarray:
-        """Images of each class in this split, shape (C, ), int64."""
-        return count_labels(self.get_gt_labels(), len(self.CLASSES))
-
-    @property
-    def metainfo(self) -> dict:
-        """Class names and, of an initialised training split, ``class_counts`` (list of int)."""
-        metainfo = super().metainfo
-        if self.split == 'train' and self._fully_initialized:
-            metainfo['class_counts'] = self.class_counts.tolist()
-        return metainfo
 
     def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
         """Keep only some samples, see MMEngine."""

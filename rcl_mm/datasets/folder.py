@@ -7,9 +7,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
-from mmpretrain.datasets import BaseDataset
 
 from ..class_counts import count_labels
+from .counted import CountedDataset
 from .refetch import prepare_or_another
 
 SPLITS = ('train', 'val', 'test')
@@ -89,7 +89,7 @@ def stratified_split(labels: Sequence[int], val_fraction: float, seed: int = 0) 
 
 
 @DATASETS.register_module()
-class FolderLT(BaseDataset):
+class FolderLT(CountedDataset):
     """Your own images in one folder per class; names, counts and groups come from the folders.
 
     ::
@@ -204,19 +204,6 @@ class FolderLT(BaseDataset):
     def get_gt_labels(self) -> np.ndarray:
         """Labels, shape (N, ), int64."""
         return super().get_gt_labels().astype(np.int64)
-
-    @property
-    def class_counts(self) -> np.ndarray:
-        """Images of each class in this split, shape (C, ), int64."""
-        return count_labels(self.get_gt_labels(), len(self.CLASSES))
-
-    @property
-    def metainfo(self) -> dict:
-        """Class names and, of an initialised training split, ``class_counts`` (list of int)."""
-        metainfo = super().metainfo
-        if self.split == 'train' and self._fully_initialized:
-            metainfo['class_counts'] = self.class_counts.tolist()
-        return metainfo
 
     def __getitem__(self, idx: int) -> Any:
         """A sample after the pipeline; another one, chosen reproducibly, if that gave None."""
