@@ -25,6 +25,7 @@ from rcl_mm.key_terms import key_terms, log_class_prior
 __all__ = [
     'at_least_float32',
     'balanced_softmax_loss',
+    'check_reduction',
     'rebalanced_contrastive_loss',
 ]
 
@@ -92,8 +93,7 @@ def rebalanced_contrastive_loss(
     _check_contrastive(
         embeddings, labels, prototypes, class_counts, temperature, feature_scale, prior_power
     )
-    if reduction not in REDUCTIONS:
-        raise ValueError(f'reduction="{reduction}" is unknown, allowed are {REDUCTIONS}')
+    check_reduction(reduction)
     with torch.autocast(embeddings.device.type, enabled=False):
         keys = at_least_float32(embeddings)
         prototypes = None if prototypes is None else prototypes.to(keys.dtype)
@@ -166,8 +166,7 @@ def balanced_softmax_loss(
             f'target has shape {tuple(target.shape)} and type {target.dtype}: with scores of shape '
             f'{tuple(scores.shape)} give (N,) integer labels or (N, C) probabilities'
         )
-    if reduction not in REDUCTIONS:
-        raise ValueError(f'reduction="{reduction}" is unknown, allowed are {REDUCTIONS}')
+    check_reduction(reduction)
     _check_counts(class_counts, scores.shape[1], prior_power, 'scores')
     if not soft:
         _check_label_values(target, scores.shape[1], class_counts if prior_power else None)
@@ -181,6 +180,17 @@ def balanced_softmax_loss(
         terms = target.to(scores.dtype) * F.log_softmax(scores, dim=1).masked_fill(target == 0, 0)
         loss = -terms.sum(dim=1)
         return {'mean': loss.mean, 'sum': loss.sum, 'none': lambda: loss}[reduction]()
+
+
+def check_reduction(reduction: str, name: str = 'reduction') -> str:
+    """The reduction, if it is one.
+
+    Raises:
+        ValueError: If it is not 'mean', 'sum' or 'none'; ``name`` says what was given wrong.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f'{name}="{reduction}" is unknown, allowed are {REDUCTIONS}')
+    return reduction
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from mmpretrain.models.losses.utils import weight_reduce_loss
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource
+from rcl_mm.functional import check_reduction
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
 
@@ -52,11 +53,9 @@ class LDAMLoss(ClassCountsModule):
         super().__init__(class_counts, num_classes)
         if not (max_margin >= 0 and scale > 0):
             raise ValueError(f'max_margin={max_margin} must be 0 or more and scale={scale} above 0')
-        if reduction not in ('mean', 'sum', 'none'):
-            raise ValueError(f'reduction="{reduction}" is unknown, allowed: mean, sum, none')
         self.max_margin = max_margin
         self.scale = scale
-        self.reduction = reduction
+        self.reduction = check_reduction(reduction)
         self.loss_weight = loss_weight
         self.class_weights: Optional[Tensor] = None
 
@@ -115,5 +114,5 @@ class LDAMLoss(ClassCountsModule):
             # Mean 1 over the batch: the mean is then the one over the sum of the weights.
             balance = self.class_weights[target]
             loss = loss * (balance / balance.mean())
-        reduction = reduction_override or self.reduction
+        reduction = check_reduction(reduction_override or self.reduction, 'reduction_override')
         return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)

@@ -9,7 +9,11 @@ from mmpretrain.models.losses.utils import weight_reduce_loss
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource
-from rcl_mm.functional import balanced_softmax_loss, rebalanced_contrastive_loss
+from rcl_mm.functional import (
+    balanced_softmax_loss,
+    check_reduction,
+    rebalanced_contrastive_loss,
+)
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
 
@@ -27,10 +31,8 @@ class _ClassificationLoss(ClassCountsModule):
         loss_name: str = 'loss_cls',
     ) -> None:
         super().__init__(class_counts, num_classes)
-        if reduction not in ('mean', 'sum', 'none'):
-            raise ValueError(f'reduction="{reduction}" is unknown, allowed: mean, sum, none')
         self.cls_prior_power = prior_power
-        self.reduction = reduction
+        self.reduction = check_reduction(reduction)
         self.loss_weight = loss_weight
         self.ignore_index = ignore_index
         self._loss_name = loss_name
@@ -85,12 +87,8 @@ class _ClassificationLoss(ClassCountsModule):
         return target.new_zeros(()) if counts is None else counts.argmax().to(target)
 
     def _settings(self, reduction_override, ignore_index) -> Tuple[str, Optional[int]]:
-        if reduction_override not in (None, 'mean', 'sum', 'none'):
-            raise ValueError(
-                f'reduction_override="{reduction_override}" is unknown, allowed: mean, sum, none'
-            )
         index = self.ignore_index if ignore_index is None else ignore_index
-        return reduction_override or self.reduction, index
+        return check_reduction(reduction_override or self.reduction, 'reduction_override'), index
 
 
 @MODELS.register_module()
