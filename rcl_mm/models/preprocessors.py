@@ -7,6 +7,8 @@ from mmengine.registry import MODELS
 from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor, nn
 
+from rcl_mm.datasets.draws import draw_of
+
 
 @MODELS.register_module()
 class MultiViewDataPreprocessor(ClsDataPreprocessor):
@@ -103,7 +105,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
     @staticmethod
     def _draws(samples) -> Optional[Tensor]:
         """Draws of the samples (N, ) int64, None unless all have one."""
-        draws = [getattr(sample.get('sample_idx'), 'draw', None) for sample in samples or []]
+        draws = [draw_of(sample.get('sample_idx')) for sample in samples or []]
         if not draws or any(draw is None for draw in draws):
             return None
         # Draws are unsigned 64-bit numbers; torch keeps the same bits as signed ones.
