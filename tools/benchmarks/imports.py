@@ -9,12 +9,11 @@ Example:
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from typing import List, Tuple
 
-from measuring import machine_lines, machine_name, spread, table
+from measuring import machine_lines, report_rows, spread
 
 TARGET = 0.3
 PARTS = 'models', 'datasets', 'evaluation', 'engine', 'visualization'
@@ -60,14 +59,9 @@ def parse_args():
 
 def main():
     args = parse_args()
-    machine = machine_lines()
-    print('Import', *machine, sep='\n  ')
+    print('Import', *machine_lines(), sep='\n  ')
     print(f'  {args.rounds} fresh processes; median (quartiles)\n', flush=True)
-    rows = run(args)
-    print(table(('what', 'measured', 'target', ''), rows))
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(dict(name=machine_name(), machine=machine, rows=rows), file)
+    report_rows(run(args), 'cpu', args.json)
 
 
 if __name__ == '__main__':

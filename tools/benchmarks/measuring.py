@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -115,6 +115,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     ]
     lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
     return '\n'.join(lines)
+
+
+def report_rows(rows: Sequence[Sequence[str]], device: str, path: Optional[str]) -> None:
+    """Print a benchmark's rows; write them with the machine to a JSON file if there is a path."""
+    print(table(('what', 'measured', 'target', ''), rows))
+    if path:
+        document = dict(name=machine_name(device), machine=machine_lines(device), rows=rows)
+        with open(path, 'w', encoding='utf-8') as file:
+            json.dump(document, file)
 
 
 def peak_memory(function: Callable, device: str = 'cpu') -> Tuple[int, int, object]:

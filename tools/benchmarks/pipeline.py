@@ -10,7 +10,6 @@ Example:
 """
 
 import argparse
-import json
 import random
 import tempfile
 import time
@@ -20,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 import torchvision.transforms as T
-from measuring import machine_lines, machine_name, ratio, ratio_text, spread, table
+from measuring import machine_lines, ratio, ratio_text, report_rows, spread
 from mmcv.transforms import LoadImageFromFile
 from mmpretrain.datasets.transforms import PackInputs
 from photos import real_photos, write_files
@@ -224,14 +223,9 @@ def main():
     args = parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    machine = machine_lines()
-    print('Three-view pipeline, one core', *machine, sep='\n  ')
+    print('Three-view pipeline, one core', *machine_lines(), sep='\n  ')
     print(f'  batch {args.batch}, {args.rounds} rounds; median (quartiles)\n', flush=True)
-    rows = run(args)
-    print(table(('what', 'measured', 'target', ''), rows))
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(dict(name=machine_name(), machine=machine, rows=rows), file)
+    report_rows(run(args), 'cpu', args.json)
 
 
 if __name__ == '__main__':

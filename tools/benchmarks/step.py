@@ -11,7 +11,6 @@ Example:
 
 import argparse
 import gc
-import json
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Callable, List
 
 import numpy as np
 import torch
-from measuring import ROOT, machine_lines, machine_name, spread, synchronize, table
+from measuring import ROOT, machine_lines, report_rows, spread, synchronize
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
@@ -280,14 +279,13 @@ def main():
     init_default_scope('mmpretrain')
     MMLogger.get_instance('benchmark', log_level='ERROR')
     torch.backends.cudnn.benchmark = True
-    machine = machine_lines(args.device)
-    print('Training step, ResNeXt-50, three views of each image', *machine, sep='\n  ')
+    print(
+        'Training step, ResNeXt-50, three views of each image',
+        *machine_lines(args.device),
+        sep='\n  ',
+    )
     print(f'  {args.rounds} rounds of 3 steps; median (quartiles)\n', flush=True)
-    rows = run(args)
-    print(table(('what', 'measured', 'target', ''), rows))
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(dict(name=machine_name(args.device), machine=machine, rows=rows), file)
+    report_rows(run(args), args.device, args.json)
 
 
 if __name__ == '__main__':
