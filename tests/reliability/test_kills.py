@@ -93,29 +93,25 @@ class TestKills:
 class TestManyKills:
     """Twenty random moments: in training, between epochs, while saving, while validating."""
 
-    @pytest.fixture(scope='class')
-    def seed(self):
-        return random.Random(20231204)
-
-    def test_main_process_or_a_worker__at_random_moments(
-        self, train, kill_and_resume, project, seed
-    ):
+    def test_main_process_or_a_worker__at_random_moments(self, train, kill_and_resume, project):
+        moments = random.Random(20231204)
         assert train('straight', *OPTIONS) == 0
         for number in range(16):
             victim = the_main_process if number % 4 else a_worker
             # Half of the runs spend most of their time in saving.
             slow = {'environment': {'SLOW_SAVE': str(project)}} if number % 2 else {}
             work_dir = f'killed_{number}'
-            iterations, delay = seed.randrange(1, 19), seed.random() * (4 if slow else 0.3)
+            iterations, delay = moments.randrange(1, 19), moments.random() * (4 if slow else 0.3)
             kill_and_resume(work_dir, victim, iterations, delay, **slow)
             assert_equal(project, 'straight', work_dir)
 
-    def test_one_rank_of_two__at_random_moments(self, start, kill_and_resume, project, seed):
+    def test_one_rank_of_two__at_random_moments(self, start, kill_and_resume, project):
+        moments = random.Random(20231205)
         process = start('straight', *OPTIONS, ranks=2)
         assert finish(process) == 0, process.errors[-3000:]
         for number in range(4):
-            work_dir, delay = f'killed_{number}', seed.random()
+            work_dir, delay = f'killed_{number}', moments.random()
             # 9 batches of 8 on each rank in an epoch; the logged ones are those of rank 0.
-            code = kill_and_resume(work_dir, one_rank, seed.randrange(1, 9), delay, ranks=2)
+            code = kill_and_resume(work_dir, one_rank, moments.randrange(1, 9), delay, ranks=2)
             assert code != 0
             assert_equal(project, 'straight', work_dir)
