@@ -1,5 +1,6 @@
 """One run of an experiment: a config with a seed, trained, tested and written down as JSON."""
 
+import copy
 import hashlib
 import json
 import math
@@ -77,10 +78,16 @@ class Run:
         return Path(work_dir) / self.name
 
     def digest(self) -> str:
-        """Changes with every setting that changes the result, so that no stale result is taken."""
+        """Changes with every setting that changes the result, so that no stale result is taken.
+
+        Of the config with the options in it: a setting that moves from the options to the config,
+        or is overridden anyway, makes no result stale.
+        """
         self.require_config()
-        what = [_config_settings(str(self.config_path)), self.options, self.seed]
-        what += [self.split, self.feature_metrics]
+        config = copy.deepcopy(_read_config(str(self.config_path)))
+        config.merge_from_dict(self.options)
+        settings = json.dumps(config.to_dict(), sort_keys=True, default=str)
+        what = [settings, self.seed, self.split, self.feature_metrics]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
     def record(self, work_dir: Path) -> Optional[Dict[str, Any]]:
@@ -90,10 +97,9 @@ class Run:
 
 
 @cache
-def _config_settings(path: str) -> str:
-    """All settings of a config file, its bases included, as text."""
-    settings = Config.fromfile(path, import_custom_modules=False).to_dict()
-    return json.dumps(settings, sort_keys=True, default=str)
+def _read_config(path: str) -> Config:
+    """A config file with its bases; not to be changed."""
+    return Config.fromfile(path, import_custom_modules=False)
 
 
 def read_json(path: Path) -> Optional[Dict[str, Any]]:

@@ -13,6 +13,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 
+from rcl_mm.analysis import experiment_run
 from rcl_mm.analysis.experiment_run import (
     FAILURE_NAME,
     RESULT_NAME,
@@ -197,6 +198,23 @@ def test_names_that_are_no_folder_are_refused(name) -> None:
 def test_unknown_split_is_refused() -> None:
     with pytest.raises(ValueError, match='allowed are test and val'):
         Run('a', CONFIG, 0, split='train')
+
+
+def test_digest_is_of_the_settings_that_come_out(tmp_path) -> None:
+    path = tmp_path / 'a.py'
+    options = {'model.head.loss.feature_scale': 0.5, 'model.neck': dict(_delete_=True, type='A')}
+
+    def digest(loss: dict, options: dict = options, seed: int = 0) -> str:
+        path.write_text(f'model = dict(head=dict(loss={loss}), neck=dict(type="B", b=1))')
+        experiment_run._read_config.cache_clear()
+        return Run('a', str(path), seed, options).digest()
+
+    overridden = digest({})
+    assert overridden == digest(dict(feature_scale=0.5)) == digest(dict(feature_scale=2.0))
+    assert overridden != digest(dict(temperature=0.2)) and overridden != digest({}, seed=1)
+    assert overridden != digest({}, {**options, 'model.head.loss.feature_scale': 0.6})
+    # The options, which go on to the run, are as they were.
+    assert options['model.neck'] == dict(_delete_=True, type='A')
 
 
 def test_missing_config_is_a_usage_error() -> None:
