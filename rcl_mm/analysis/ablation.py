@@ -94,7 +94,7 @@ def ablation_runs(
             config=config,
             seed=seed,
             options=dict(options or {}),
-            factors={'method': name},
+            factors={'part': 'ablation', 'method': name},
             feature_metrics=feature_metrics,
         )
         for seed in seeds
@@ -121,6 +121,12 @@ def ablation_document(outcome: Outcome, baseline: str, order: Sequence[str]) -> 
         'markdown': text,
         'failures': outcome.failures,
     }
+
+
+def digits_ablation_tables(records: Sequence[Dict[str, Any]]) -> str:
+    """What ``make ablation`` prints, from its results."""
+    order = row_names(DIGITS_ROWS)
+    return ablation_document(Outcome(records=list(records)), DIGITS_BASELINE, order)['markdown']
 
 
 def ablate(args: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from rcl_mm.analysis import study_tables, sweep_tables
+from rcl_mm.analysis.ablation import digits_ablation_tables
 from rcl_mm.analysis.comparison import markdown_table
 from rcl_mm.analysis.experiment_run import ROOT, read_json
 from rcl_mm.analysis.records import unpack_records
@@ -27,11 +28,13 @@ TABLES: Dict[str, Callable[..., Optional[str]]] = {
     'sweep': sweep_tables.sweep_table,
     'beta': sweep_tables.beta_table,
     'chosen': sweep_tables.chosen_settings,
+    'ablation': lambda records: digits_ablation_tables(records).strip(),
 }
 # What makes the results of a part, for a part that has none yet.
 COMMANDS = {
     'sweep': 'make study',
     'digits': 'make study',
+    'ablation': 'make ablation',
     'cifar': 'python tools/study.py --part cifar',
     'cifar-sweep': 'python tools/study.py --part cifar-sweep cifar-full',
     'cifar-full': 'python tools/study.py --part cifar-sweep cifar-full',

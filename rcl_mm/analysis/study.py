@@ -20,6 +20,7 @@ from rcl_mm.analysis.study_plan import (
     CIFAR_METHODS,
     CIFAR_RECIPES,
     DIGITS_METHODS,
+    IMBALANCES,
     SEEDS,
     SWEEP_SEEDS,
     cifar_runs,
@@ -64,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument('--seeds', type=int, help='runs of each row. Defaults to 10 on Digits-LT')
     run.add_argument('--methods', nargs='+', choices=METHODS, metavar='METHOD', help='rows to run')
     run.add_argument(
+        '--imbalances',
+        nargs='+',
+        choices=IMBALANCES,
+        metavar='TYPE_FACTOR',
+        help=f'imbalances of Digits-LT to run, of {", ".join(IMBALANCES)}',
+    )
+    run.add_argument(
         '--cfg-options', nargs='+', action=SettingsAction, help=f'for every run: {CFG_OPTIONS_HELP}'
     )
     add_experiment_arguments(run, 'work_dirs/study')
@@ -86,7 +94,7 @@ def plan(part: str, args: argparse.Namespace, extra: Dict[str, Dict[str, Any]]) 
     if part == 'sweep':
         runs = sweep_runs(seeds)
     elif part == 'digits':
-        runs = digits_runs(seeds, args.methods, extra)
+        runs = digits_runs(seeds, args.methods, extra, args.imbalances)
     elif part == 'cifar-sweep':
         runs = cifar_sweep_runs(seeds)
     else:

@@ -105,8 +105,14 @@ def differences_of(records: Records, *where: str, baseline: str = 'BCL') -> Opti
     return differences_table(_rows(records, where, baseline), METRICS, baseline)
 
 
-def findings(records: Records) -> str:
-    """What the intervals say, comparison by comparison: all imbalances together and one by one."""
+def findings(records: Records, *where: str) -> Optional[str]:
+    """What the intervals say, comparison by comparison.
+
+    Of the imbalance that ``where`` names, or of all together and one by one.
+    """
+    records = of_imbalance(records, *where) if where else records
+    if not records:
+        return None
     settings = imbalances(records) if 'imbalance_type' in records[0]['factors'] else [()]
     body = []
     for method, baseline in COMPARISONS:

@@ -46,6 +46,10 @@ def test_runs() -> None:
         ('rcl/seed4', 4),
         ('bcl/seed4', 4),
     ]
+    assert [r.factors for r in runs[:2]] == [
+        {'part': 'ablation', 'method': 'rcl'},
+        {'part': 'ablation', 'method': 'bcl'},
+    ]
     assert all(r.options == {'a': 1} and r.feature_metrics for r in runs)
 
 

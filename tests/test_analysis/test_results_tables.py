@@ -6,6 +6,7 @@ import re
 import pytest
 from synthetic_records import record_of
 
+from rcl_mm.analysis.ablation import DIGITS_ROWS, ablation_runs
 from rcl_mm.analysis.experiment_run import RESULT_NAME, write_json
 from rcl_mm.analysis.records import collect
 from rcl_mm.analysis.results_tables import (
@@ -25,7 +26,7 @@ def value_of(run) -> float:
     """A made-up balanced accuracy with known means and differences."""
     factors = run.factors
     value = 70.0 + run.seed
-    value += {'RCL': 2.0, 'RCL standalone': 1.0}.get(factors['method'], 0.0)
+    value += {'RCL': 2.0, '5_rcl': 2.0, 'RCL standalone': 1.0}.get(factors['method'], 0.0)
     value -= factors.get('imbalance_factor', 0) / 10
     value += 3.0 * (factors.get('sharpness') == 20) * (run.split == 'val')
     return value
@@ -37,6 +38,7 @@ def results(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp('results')
     work_dir = tmp_path_factory.mktemp('work')
     runs = [*digits_runs(3), *sweep_runs(3), *cifar_runs('cifar-full', 2), *cifar_sweep_runs(1)]
+    runs += ablation_runs(DIGITS_ROWS, range(2))
     for run in runs:
         metrics = {'long_tail/balanced': value_of(run), 'long_tail/ece': 80 - value_of(run)}
         write_json(work_dir / run.name / RESULT_NAME, record_of(run, metrics))
@@ -91,6 +93,16 @@ def test_differences_and_findings(results) -> None:
     assert cells[4] == '**-2.0 ± 0.0** (better 6, worse 0 of 6)'
     assert '(better 0, worse 6 of 6)' in row(text, 'RCL standalone - RCL')[1]
     assert row(table(results, 'findings cifar-full'), 'RCL - BCL')[1] == '**+2.0 ± 0.0**'
+    cells = row(table(results, 'findings digits exp 50'), 'RCL - BCL')
+    assert cells[1] == '**+2.0 ± 0.0**' and cells[-1] == '3'
+
+
+def test_ablation(results) -> None:
+    text = table(results, 'ablation ablation')
+    means, differences = text.split('| minus 3_bcl')
+    assert row(means, '3_bcl')[-3:] == ['70.5 ± 6.4', '9.5 ± 6.4', '2']
+    assert row(differences, '5_rcl')[1] == '**+2.0 ± 0.0**'
+    assert 'PARTIAL' not in text
 
 
 def test_means(results) -> None:

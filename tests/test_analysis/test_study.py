@@ -88,6 +88,16 @@ def test_digits_are_shown_by_imbalance(experiments, tmp_path, capsys) -> None:
     assert 'step 100' in out and '| cross-entropy     | 80.0 ± 0.1 |' in out
 
 
+def test_some_imbalances_of_digits(experiments, tmp_path) -> None:
+    calls, _ = experiments
+    arguments = ['--part', 'digits', '--imbalances', 'exp50', '--seeds', '1']
+    assert main([*arguments, '--work-dir', str(tmp_path)]) == 0
+    ((runs, _),) = calls
+    assert {(r.factors['imbalance_type'], r.factors['imbalance_factor']) for r in runs} == {
+        ('exp', 50)
+    }
+
+
 def test_collect_and_restore(tmp_path, capsys) -> None:
     run = Run('a/seed0', 'configs/x.py', 0, factors={'part': 'digits'})
     write_json(tmp_path / 'work' / run.name / RESULT_NAME, record_of(run))

@@ -45,6 +45,14 @@ def test_digits_study_is_complete() -> None:
     assert all(run.split == 'test' and run.feature_metrics for run in runs)
 
 
+def test_some_imbalances_only() -> None:
+    runs = digits_runs(2, imbalances=['step50', 'exp10'])
+    assert [run.name for run in digits_runs(2) if '/step50/' in run.name] == [
+        run.name for run in runs if '/step50/' in run.name
+    ]
+    assert {run.name.split('/')[2] for run in runs} == {'step50', 'exp10'}
+
+
 def test_names_are_unique_and_configs_exist() -> None:
     assert len({run.name for run in ALL}) == len(ALL)
     assert all((ROOT / run.config).is_file() for run in ALL)
