@@ -36,9 +36,9 @@ def cosine(lr: float, epochs: int, warm_up: int = 0) -> Callable[[int], float]:
 
 
 RECIPES = {
-    'cifar.*(_40e|_tune)': (40, 5e-4, warm_up_and_steps(0.15, 5, [32, 36])),
+    'cifar.*_tune': (40, 5e-4, warm_up_and_steps(0.15, 5, [32, 36])),
     'cifar.*_400e': (400, 5e-4, warm_up_and_steps(0.15, 10, [360, 380])),
-    'cifar.*_40e': (40, 5e-4, warm_up_and_steps(0.15, 5, [32, 36])),
+    'cifar.*_20e': (20, 5e-4, warm_up_and_steps(0.15, 2, [16, 18])),
     'cifar': (200, 5e-4, warm_up_and_steps(0.15, 5, [160, 180])),
     'imagenet_lt_180e': (180, 5e-4, cosine(0.1, 180)),
     'imagenet_lt': (90, 5e-4, cosine(0.1, 90)),

@@ -15,7 +15,7 @@ def test_every_config_is_a_documented_file_with_documented_suffixes() -> None:
         method, file = name.removesuffix('.py').split('/')
         stems = [stem for stem in STEMS if file.startswith(stem)]
         # A user's own folder and the short protocol's backbone have pages of their own.
-        if 'folder_lt' in file or '_40e' in file:
+        if 'folder_lt' in file or '_20e' in file:
             continue
         rest = file.removeprefix(max(stems, key=len)) if stems else file
         while rest and (known := [s for s in SUFFIXES if rest.startswith(s)]):
