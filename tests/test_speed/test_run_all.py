@@ -66,3 +66,15 @@ def test_run_one__a_benchmark_that_fails(run_all, tmp_path, monkeypatch):
     monkeypatch.setattr(run_all, 'HERE', tmp_path)
     with pytest.raises(SystemExit, match='bad.py failed: RuntimeError: out of luck'):
         run_all.run_one('Bad', ['bad.py'])
+
+
+def test_save__keeps_what_is_done_when_a_later_benchmark_fails(run_all, tmp_path, monkeypatch):
+    (tmp_path / 'good.py').write_text("print('Good')")
+    (tmp_path / 'bad.py').write_text("raise RuntimeError('out of luck')")
+    monkeypatch.setattr(run_all, 'HERE', tmp_path)
+    monkeypatch.setitem(run_all.BENCHMARKS, 'cpu', [('Good', ['good.py']), ('Bad', ['bad.py'])])
+    path = tmp_path / 'saved.json'
+    monkeypatch.setattr(sys, 'argv', ['run_all.py', '--save', str(path)])
+    with pytest.raises(SystemExit, match='bad.py failed'):
+        run_all.main()
+    assert [part['output'] for part in json.loads(path.read_text())['parts']] == ['Good']

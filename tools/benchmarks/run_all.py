@@ -52,7 +52,7 @@ def run_one(title: str, command: List[str]) -> dict:
     )
     if result.returncode:
         last = result.stderr.strip().splitlines()[-1:] or ['no message']
-        sys.exit(f'{command[0]} failed: {last[0]}; run it alone to see more. Nothing was written.')
+        sys.exit(f'{command[0]} failed: {last[0]}; run it alone to see more')
     print(f'{result.stdout.strip()}\n({time.perf_counter() - start:.0f} s)\n', flush=True)
     return dict(title=title, command=' '.join(command), output=result.stdout.strip())
 
@@ -99,7 +99,10 @@ def write(results: dict) -> Path:
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
-    parser.add_argument('--save', help='write the results to this JSON file, and no document')
+    parser.add_argument(
+        '--save',
+        help='write the results to this JSON file, benchmark by benchmark, and no document',
+    )
     parser.add_argument('--merge', help='write the document of a JSON file; measure nothing')
     return parser.parse_args()
 
@@ -116,16 +119,19 @@ def main():
         return
     if args.device == 'cuda' and not torch.cuda.is_available():
         sys.exit('--device cuda: no CUDA device is available here; use --device cpu')
-    parts = [run_one(title, command) for title, command in BENCHMARKS[args.device]]
     results = dict(
         name=machine_name(args.device),
         device=args.device,
         date=time.strftime('%Y-%m-%d'),
         machine=machine_lines(args.device),
-        parts=parts,
+        parts=[],
     )
+    for title, command in BENCHMARKS[args.device]:
+        results['parts'].append(run_one(title, command))
+        if args.save:
+            # A machine that is lent for an hour may be gone before the last one is done.
+            Path(args.save).write_text(json.dumps(results, indent=1), encoding='utf-8')
     if args.save:
-        Path(args.save).write_text(json.dumps(results, indent=1), encoding='utf-8')
         print(f'wrote {args.save}')
     else:
         print(f'wrote {write(results).relative_to(ROOT)}')

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from types import SimpleNamespace
-from typing import Callable, List
+from typing import Callable, Iterator, List
 
 import numpy as np
 import torch
@@ -223,18 +223,18 @@ def verdict(value: float, target: float) -> tuple:
     return f'>= {target:g}', 'met' if value >= target else 'MISSED'
 
 
-def run(args) -> List[tuple]:
-    """Rows of the table."""
+def run(args) -> Iterator[tuple]:
+    """Rows of the table, as they are measured."""
     batch, plain = largest_batch(args)
     free(args)
-    rows = [(f'step, fp32 eager, batch {batch} x 3 views, ms', figure(plain, batch), '-', '-')]
+    yield f'step, fp32 eager, batch {batch} x 3 views, ms', figure(plain, batch), '-', '-'
     settings = {}
     words = dict(bf16='+ bf16', channels_last='+ channels-last', fused='+ fused SGD')
     for name in words:
         settings[name] = True
         measured = measure_step(args, batch, **settings)
         free(args)
-        rows.append((f'step, {words[name]}, ms', figure(measured, batch), '-', '-'))
+        yield f'step, {words[name]}, ms', figure(measured, batch), '-', '-'
     if batch != args.batch and not args.no_compile:
         fast = measure_step(args, batch, compiled=True, **settings)
         free(args)
@@ -243,21 +243,20 @@ def run(args) -> List[tuple]:
         fast = loader['resident']
     free(args)
     name = '(without compile)' if args.no_compile else '+ compile: the fast config'
-    rows.append((f'step, {name}, ms', figure(fast, batch), '-', '-'))
+    yield f'step, {name}, ms', figure(fast, batch), '-', '-'
     speed_up = spread(plain)[0] / spread(fast)[0]
-    rows.append(('fp32 eager / fast step', f'{speed_up:.2f}x', *verdict(speed_up, TARGET_STEP)))
+    yield 'fp32 eager / fast step', f'{speed_up:.2f}x', *verdict(speed_up, TARGET_STEP)
     for name, key in (
         (f'fast step with loader, batch {args.batch}, {args.workers} workers', 'loader'),
         (f'crops and augmentation on the device, batch {args.batch}', 'prepare'),
     ):
-        rows.append((f'{name}, ms', figure(loader[key], args.batch), '-', '-'))
+        yield f'{name}, ms', figure(loader[key], args.batch), '-', '-'
     share = spread(loader['resident'])[0] / spread(loader['loader'])[0]
     name = 'fast step on resident data / with loader'
-    rows.append((name, f'{share:.2f}', *verdict(share, TARGET_LOADER)))
+    yield name, f'{share:.2f}', *verdict(share, TARGET_LOADER)
     cifar = measure_cifar(args, args.batch)
     name = f'CIFAR views on the device, {args.batch} x 3 of 32x32, ms'
-    rows.append((name, figure(cifar, args.batch), '-', '-'))
-    return rows
+    yield name, figure(cifar, args.batch), '-', '-'
 
 
 def parse_args():
@@ -285,7 +284,12 @@ def main():
         sep='\n  ',
     )
     print(f'  {args.rounds} rounds of 3 steps; median (quartiles)\n', flush=True)
-    report_rows(run(args), args.device, args.json)
+    rows = []
+    for row in run(args):
+        # Compiling takes minutes: what is there already is seen, whatever happens next.
+        print(f'  {row[0]}: {row[1]}', file=sys.stderr, flush=True)
+        rows.append(row)
+    report_rows(rows, args.device, args.json)
 
 
 if __name__ == '__main__':
