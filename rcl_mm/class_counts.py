@@ -155,7 +155,14 @@ def dataset_labels(dataset) -> np.ndarray:
         labels = dataset_labels(dataset.dataset)[np.asarray(dataset.indices)]
     elif hasattr(dataset, 'dataset'):
         inner = dataset_labels(dataset.dataset)
-        labels = np.tile(inner, max(1, len(dataset) // max(1, len(inner))))
+        repeats, rest = divmod(len(dataset), max(1, len(inner)))
+        if rest or (len(inner) and not repeats):
+            raise TypeError(
+                f'{type(dataset).__name__} has {len(dataset)} samples, its inner data set '
+                f'{len(inner)}, and nothing says which: give it get_gt_labels() or indices, or '
+                'the loss class_counts'
+            )
+        labels = np.tile(inner, repeats)
     elif hasattr(dataset, 'targets'):
         labels = np.asarray(dataset.targets)
     else:

@@ -90,6 +90,7 @@ def rebalanced_contrastive_loss(
         >>> labels = torch.arange(4).repeat(2)
         >>> loss = rebalanced_contrastive_loss(u, labels, prototypes, torch.tensor([90, 30, 9, 3]))
     """
+    class_counts = _as_tensor(class_counts)
     _check_contrastive(
         embeddings, labels, prototypes, class_counts, temperature, feature_scale, prior_power
     )
@@ -167,6 +168,7 @@ def balanced_softmax_loss(
             f'{tuple(scores.shape)} give (N,) integer labels or (N, C) probabilities'
         )
     check_reduction(reduction)
+    class_counts = _as_tensor(class_counts)
     _check_counts(class_counts, scores.shape[1], prior_power, 'scores')
     if not soft:
         _check_label_values(target, scores.shape[1], class_counts if prior_power else None)
@@ -196,6 +198,11 @@ def check_reduction(reduction: str, name: str = 'reduction') -> str:
 def at_least_float32(tensor: Tensor) -> Tensor:
     """The tensor in float32, or as it is in float64."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _as_tensor(class_counts) -> Optional[Tensor]:
+    """Counts may come as a list or an array."""
+    return None if class_counts is None else torch.as_tensor(class_counts)
 
 
 def _check_contrastive(embeddings, labels, prototypes, class_counts, temperature, scale, power):

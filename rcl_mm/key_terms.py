@@ -90,7 +90,7 @@ def log_class_prior(class_counts: Tensor, like: Tensor) -> Tensor:
 
     The losses do not change with a factor common to all counts (METHOD), so counts do for shares.
     """
-    return torch.as_tensor(class_counts).to(like).log()
+    return class_counts.to(like).log()
 
 
 def _occurrences(labels: Tensor) -> Tensor:

@@ -41,11 +41,20 @@ class ClassCountsHook(Hook):
         >>> custom_hooks = [dict(type='ClassCountsHook')]
     """
 
-    # After the hooks that build averaged models (NORMAL), which are receivers too.
-    priority = 'BELOW_NORMAL'
+    # Before the hooks that copy the model for an average in their before_run: a copy must have a
+    # buffer as large as the original's.
+    priority = 'HIGH'
 
     def __init__(self) -> None:
         self.counts: Optional[np.ndarray] = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Tell losses that do not know it how many classes the head that owns them has."""
+        for parent in runner.model.modules():
+            num_classes = getattr(parent, 'num_classes', None)
+            for child in parent.children():
+                if isinstance(num_classes, int) and hasattr(child, 'expect_classes'):
+                    child.expect_classes(num_classes)
 
     def before_train(self, runner: Runner) -> None:
         """Find the counts, check the training labels, set the counts everywhere.

@@ -16,8 +16,6 @@ class ShotGroupsMixin:
     fewer figures, so the hook may leave them unknown.
     """
 
-    class_counts_required = False
-
     def _set_groups(self, class_counts: Optional[CountsSource], many: int, few: int) -> None:
         if few > many:
             raise ValueError(f'few={few} is above many={many}: give few <= many')

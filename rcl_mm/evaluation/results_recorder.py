@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource, shot_groups
+from rcl_mm.evaluation.class_accuracy import check_labels
 from rcl_mm.evaluation.example_images import choose_examples, load_thumbnails
 from rcl_mm.evaluation.feature_accumulator import FeatureAccumulator
 from rcl_mm.evaluation.feature_hook import SPACES, stack_features
@@ -78,6 +79,7 @@ class ResultsRecorder(ShotGroupsMixin, StreamingMetric):
         scores = torch.stack([sample['pred_score'] for sample in data_samples]).float()
         self._num_classes = scores.shape[1]
         self._check_counts_fit(self._num_classes)
+        check_labels(target.cpu(), self._num_classes, 'target')
         confidence, predicted = scores.max(dim=1)
         indices = [sample.get('sample_idx', p) for sample, p in zip(data_samples, positions)]
         columns = (target, predicted, confidence, score_margin(scores, target))

@@ -192,7 +192,7 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
             ValueError: If shapes do not fit, labels are out of range, or scores are no
                 probabilities.
         """
-        pred = np.asarray(pred.float().cpu() if isinstance(pred, Tensor) else pred)
+        pred = np.asarray(pred.detach().float().cpu() if isinstance(pred, Tensor) else pred)
         target = np.asarray(target.cpu() if isinstance(target, Tensor) else target).reshape(-1)
         if pred.ndim == 2:
             num_classes = pred.shape[1]

@@ -2,7 +2,7 @@
 
 import copy
 import os.path as osp
-from typing import Any, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import torch
 from mmcv.transforms import Compose
@@ -90,15 +90,7 @@ def load_classifier(
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(model_cfg)
-    wrong = model.load_state_dict(contents['state_dict'], strict=False)
-    # A loss's class counts are for training.
-    missing = [key for key in wrong.missing_keys if not key.endswith('class_counts')]
-    if missing or wrong.unexpected_keys:
-        key = (missing or wrong.unexpected_keys)[0]
-        raise ValueError(
-            f'"{checkpoint}" is not of this model: {len(missing)} weights are missing and '
-            f'{len(wrong.unexpected_keys)} are too many, such as {key}: give its own config'
-        )
+    _load_weights(model, contents['state_dict'], checkpoint)
     meta = (contents.get('meta') or {}).get('dataset_meta') or {}
     num_classes = getattr(model.head, 'num_classes', None)
     classes = tuple(meta.get('classes') or map(str, range(num_classes or 0)))
@@ -108,6 +100,32 @@ def load_classifier(
             'config of its training'
         )
     return Classifier(model.eval().to(device), cfg, classes)
+
+
+def _load_weights(model: nn.Module, weights: Dict[str, torch.Tensor], checkpoint: str) -> None:
+    """Load weights that must be those of the model.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    # A loss's class counts are for training.
+    own = {key: value for key, value in weights.items() if not key.endswith('class_counts')}
+    wanted = model.state_dict()
+    shapes = [k for k, v in own.items() if k in wanted and v.shape != wanted[k].shape]
+    if shapes:
+        raise ValueError(
+            f'"{checkpoint}" is not of this model: {shapes[0]} has shape '
+            f'{tuple(own[shapes[0]].shape)}, the model has {tuple(wanted[shapes[0]].shape)}: give '
+            'its own config'
+        )
+    wrong = model.load_state_dict(own, strict=False)
+    missing = [key for key in wrong.missing_keys if not key.endswith('class_counts')]
+    if missing or wrong.unexpected_keys:
+        key = (missing or wrong.unexpected_keys)[0]
+        raise ValueError(
+            f'"{checkpoint}" is not of this model: {len(missing)} weights are missing and '
+            f'{len(wrong.unexpected_keys)} are too many, such as {key}: give its own config'
+        )
 
 
 def image_pipeline(cfg: Config) -> Compose:

@@ -22,7 +22,8 @@ class ClassCountsModule(nn.Module):
         num_classes (int, optional): Number of classes C, if known. Defaults to None.
 
     The buffer ``class_counts`` (C, ) int64 is saved with the model, so testing needs no training
-    set. While unknown it is all zeros.
+    set. While unknown it is all zeros. A checkpoint fills in what is unknown: counts of the config
+    stay, and a training run's own take the place of a checkpoint's.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ClassCountsModule(nn.Module):
         super().__init__()
         self.class_counts_source = class_counts
         self.class_counts_known = False
+        self._from_checkpoint = False
         self.num_classes = num_classes
         self.register_buffer('class_counts', torch.zeros(num_classes or 0, dtype=torch.int64))
         if not self.counts_are_automatic:
@@ -52,13 +54,26 @@ class ClassCountsModule(nn.Module):
         if self.counts_are_automatic:
             self._fill(check_class_counts(counts, self.num_classes))
 
+    def expect_classes(self, num_classes: int) -> None:
+        """Take the number of classes of the head that owns this module, if the config gave none.
+
+        Raises:
+            ValueError: If there are counts already, and not so many.
+        """
+        if self.num_classes is None:
+            if self.class_counts_known:
+                check_class_counts(self.class_counts.tolist(), num_classes)
+            else:
+                self.class_counts = self.class_counts.new_zeros(num_classes)
+            self.num_classes = num_classes
+
     def known_class_counts(self) -> torch.Tensor:
         """The counts, shape (C, ).
 
         Raises:
             ValueError: If they are not known yet; the message names the ways to give them.
         """
-        if not self.class_counts_known:
+        if not self.class_counts_known or self._from_checkpoint:
             self._ask_the_run()
         if not self.class_counts_known:
             raise ValueError(
@@ -70,6 +85,7 @@ class ClassCountsModule(nn.Module):
         """In another library's training script there may be no hook: look at the run itself."""
         from rcl_mm.engine.running_counts import class_counts_of_run
 
+        self._from_checkpoint = False
         counts = class_counts_of_run(self.num_classes)
         if counts is not None:
             self.set_class_counts(counts)
@@ -81,11 +97,17 @@ class ClassCountsModule(nn.Module):
         else:
             self.class_counts = values.to(self.class_counts.device)
         self.class_counts_known = True
+        self._from_checkpoint = False
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
         stored = state_dict.get(f'{prefix}class_counts')
         if stored is not None and len(self.class_counts) == 0:
             self.class_counts = torch.zeros_like(stored, device=self.class_counts.device)
+        own = self.class_counts.clone()
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        if stored is not None and stored.shape == self.class_counts.shape:
-            self.class_counts_known = self.class_counts_known or bool(stored.any())
+        if stored is None or stored.shape != own.shape:
+            return
+        if self.class_counts_known and not (self.counts_are_automatic and stored.any()):
+            self.class_counts.copy_(own)
+        elif stored.any():
+            self.class_counts_known = self._from_checkpoint = True

@@ -1,9 +1,11 @@
 """RCLHead: classifier, projector, prototypes and the two branches of the loss."""
 
-from typing import Dict, List, Optional, Tuple
+import logging
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from mmpretrain.evaluation.metrics import Accuracy
 from mmpretrain.models.heads import ClsHead
@@ -78,16 +80,27 @@ class RCLHead(ClsHead):
             )
         loss = dict(type='RCLLoss') if loss is None else loss
         if isinstance(loss, dict):
+            kind = loss.get('type')
+            _require_parts(MODELS.get(kind) if isinstance(kind, str) else kind, kind)
             loss = {**loss, 'num_classes': loss.get('num_classes') or num_classes}
         if init_cfg is None and classifier == 'linear':
             init_cfg = dict(type='Normal', override=dict(name='fc'), layer=[], std=0.01)
         super().__init__(loss=loss, init_cfg=init_cfg, **kwargs)
-        for part in ('classification', 'contrastive'):
-            if not hasattr(self.loss_module, part):
-                raise ValueError(
-                    f'RCLHead needs loss=dict(type="RCLLoss", ...), got '
-                    f'{type(self.loss_module).__name__}'
-                )
+        loss = self.loss_module
+        _require_parts(loss, type(loss).__name__)
+        loss.require_contrastive(loss.reduction, loss.ignore_index)
+        if not loss.con_weight and (classifier is None or not loss.cls_weight):
+            raise ValueError(
+                f'RCLHead with classifier={classifier!r}, cls_weight={loss.cls_weight} and '
+                f'con_weight={loss.con_weight} has nothing to train: set one of the weights above 0'
+            )
+        if classifier is not None and not loss.cls_weight:
+            print_log(
+                'RCLHead: cls_weight=0 leaves the classifier without a loss of its own, and it '
+                "predicts; standalone RCL is classifier=None, prototypes='learnable'",
+                'current',
+                logging.WARNING,
+            )
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.embedding_dim = embedding_dim
@@ -215,3 +228,9 @@ class RCLHead(ClsHead):
                 'training pipeline and MultiViewDataPreprocessor in the model'
             )
         return (features, features) if views == 2 else (features[:labels], features[labels:])
+
+
+def _require_parts(loss: Any, name: Any) -> None:
+    """Refuse a loss, or a class of losses, without the two parts of RCLLoss."""
+    if not hasattr(loss, 'classification') or not hasattr(loss, 'contrastive'):
+        raise ValueError(f'RCLHead needs loss=dict(type="RCLLoss", ...), got {name}')

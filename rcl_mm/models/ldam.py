@@ -25,7 +25,7 @@ class LDAMLoss(ClassCountsModule):
         L = -w_y log( exp(s (q_y - m_y)) / (exp(s (q_y - m_y)) + sum_{c != y} exp(s q_c)) )
 
     The scores that come in are the s·q_c of the head. The class weights w are one until
-    :class:`DeferredReweightingHook` sets them; a batch with weights is averaged over the sum of
+    :class:`DeferredReweightingHook` sets them; the mean of a batch with weights is over the sum of
     its weights.
 
     Args:
@@ -110,9 +110,11 @@ class LDAMLoss(ClassCountsModule):
         margin = self.scale * self.margins()[target]
         scores = cls_score.float().scatter_add(1, target[:, None], -margin[:, None])
         loss = F.cross_entropy(scores, target, reduction='none')
-        if self.class_weights is not None:
-            # Mean 1 over the batch: the mean is then the one over the sum of the weights.
-            balance = self.class_weights[target]
-            loss = loss * (balance / balance.mean())
         reduction = check_reduction(reduction_override or self.reduction, 'reduction_override')
+        if self.class_weights is not None:
+            balance = self.class_weights[target]
+            if reduction == 'mean':
+                # Mean 1 over the batch: the mean is then the one over the sum of the weights.
+                balance = balance / balance.mean()
+            loss = loss * balance
         return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)

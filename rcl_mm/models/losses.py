@@ -213,10 +213,10 @@ class RCLLoss(_ClassificationLoss):
         weight: Optional[Tensor] = None,
         avg_factor: Optional[float] = None,
         reduction_override: Optional[str] = None,
-        ignore_index: Optional[int] = None,
         embeddings: Optional[Tensor] = None,
         labels: Optional[Tensor] = None,
         prototypes: Optional[Tensor] = None,
+        ignore_index: Optional[int] = None,
         **kwargs,
     ) -> Tensor:
         """The weighted sum of both parts, or of those whose inputs are given.
@@ -227,13 +227,14 @@ class RCLLoss(_ClassificationLoss):
             weight (Tensor, optional): Weight of each target in the classification part.
             avg_factor (float, optional): Divisor of the classification part.
             reduction_override (str, optional): 'mean', 'sum' or 'none' instead of ``reduction``.
-            ignore_index (int, optional): Label of targets without loss.
             embeddings (Tensor, optional): Unit-norm embeddings of all contrastive views, (M, D).
             labels (Tensor, optional): Their labels, shape (M, ). Defaults to ``target`` repeated.
             prototypes (Tensor, optional): Unit-norm prototypes, shape (C, D).
+            ignore_index (int, optional): Label of targets without loss; class scores only.
 
         Raises:
-            ValueError: For unknown class counts, shapes that do not fit, or M no multiple of N.
+            ValueError: For unknown class counts, shapes that do not fit, M no multiple of N, and
+                with embeddings for any reduction but the mean or an ``ignore_index``.
         """
         reduction, index = self._settings(reduction_override, ignore_index)
         total = 0.0
@@ -242,10 +243,7 @@ class RCLLoss(_ClassificationLoss):
                 cls_score, target, weight, avg_factor, reduction, index
             )
         if embeddings is not None:
-            if reduction == 'none':
-                raise ValueError(
-                    'reduction="none" is not defined for scores and embeddings at once'
-                )
+            self.require_contrastive(reduction, index)
             if labels is None:
                 if target.is_floating_point() or len(embeddings) % len(target):
                     raise ValueError(
@@ -264,6 +262,23 @@ class RCLLoss(_ClassificationLoss):
                     logger='current',
                 )
         return self.loss_weight * total
+
+    def require_contrastive(self, reduction: str, ignore_index: Optional[int]) -> None:
+        """Refuse settings that class scores have and the contrastive part has not.
+
+        Raises:
+            ValueError: For a reduction other than 'mean', or an ``ignore_index``.
+        """
+        if reduction != 'mean':
+            raise ValueError(
+                f'reduction="{reduction}" is not defined for scores and embeddings at once: '
+                'use "mean"'
+            )
+        if ignore_index is not None:
+            raise ValueError(
+                f'ignore_index={ignore_index} is for class scores alone: the contrastive part '
+                'needs a class for every image'
+            )
 
     def contrastive(
         self, embeddings: Tensor, labels: Tensor, prototypes: Optional[Tensor] = None

@@ -214,6 +214,12 @@ class TestWrapper:
         balanced = ClassBalancedDataset(config, oversample_thr=0.1)
         assert len(balanced) > len(single)
 
+    def test_a_wrapper_that_does_not_say_which_samples_it_has(self):
+        inner = DigitsLT(split='val')
+        half = type('Half', (), {'dataset': inner, '__len__': lambda _: len(inner) // 2})()
+        with pytest.raises(TypeError, match=r'Half has \d+ samples, its inner data set \d+'):
+            dataset_class_counts(half)
+
     def test_it_around_mmengine_wrappers(self):
         parts = [DigitsLT(split='train'), DigitsLT(split='val')]
         inner = ConcatDataset(parts, ignore_keys='class_counts')

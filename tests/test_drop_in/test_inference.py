@@ -129,6 +129,21 @@ class TestLoadClassifier:
         with pytest.raises(ValueError, match='is not of this model: .* weights are missing'):
             load_classifier(checkpoint, str(path))
 
+    def test_config_of_another_number_of_classes(self, checkpoint, tmp_path):
+        cfg = settings()
+        cfg['model']['head']['num_classes'] = 5
+        path = tmp_path / 'other.py'
+        Config(cfg).dump(path)
+        with pytest.raises(ValueError, match=r'head.fc.* has shape \(3.*the model has \(5'):
+            load_classifier(checkpoint, str(path))
+
+    def test_counts_of_a_loss_are_no_weights(self, checkpoint, tmp_path):
+        """Trained with RCLLoss, used with the config of its cross-entropy twin."""
+        contents = torch.load(checkpoint, weights_only=True)
+        contents['state_dict']['head.loss_module.class_counts'] = torch.tensor([3, 2, 1])
+        torch.save(contents, tmp_path / 'rcl.pth')
+        assert load_classifier(str(tmp_path / 'rcl.pth')).classes == CLASSES
+
     def test_no_such_files(self, checkpoint, tmp_path):
         with pytest.raises(FileNotFoundError, match='can not be found'):
             load_classifier(str(tmp_path / 'no.pth'))

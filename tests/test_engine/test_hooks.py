@@ -1,5 +1,6 @@
 """ClassCountsHook: where the counts come from, who gets them, and what is refused."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +9,12 @@ import torch
 from mmengine.registry import DATASETS
 from torch import nn
 
+from rcl_mm.engine import load_checkpoint_file
 from rcl_mm.engine.hooks import ClassCountsHook
 from rcl_mm.evaluation import LongTailMetric
 from rcl_mm.models import BalancedSoftmaxLoss
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Labels:
@@ -39,6 +43,31 @@ def make_runner(dataset=None, loss=None, metric=None, hooks=(), cfg=None):
         _test_loop=loop,
         cfg=cfg or {},
     )
+
+
+class TestBeforeRun:
+    def test_losses_get_the_number_of_classes_of_their_head(self):
+        head = nn.Sequential(loss := BalancedSoftmaxLoss())
+        head.num_classes = 3
+        ClassCountsHook().before_run(SimpleNamespace(model=nn.Sequential(head)))
+        assert loss.class_counts.shape == (3,) and not loss.class_counts_known
+
+    @pytest.mark.parametrize('update_buffers', [False, True])
+    def test_average_of_a_stock_head(self, update_buffers, write_config, tool, tmp_path):
+        """EMAHook copies the model before the counts are there: the copy's buffer must fit."""
+        config = write_config(
+            "model = dict(head=dict(loss=dict(_delete_=True, type='RCLLoss')))\n"
+            'custom_hooks = [dict(type="EMAHook", momentum=1e-2, priority="ABOVE_NORMAL", '
+            f'update_buffers={update_buffers}), dict(type="ClassCountsHook")]\n'
+            'train_cfg = dict(max_epochs=1, val_interval=1)\n',
+            base=REPOSITORY / 'configs/cross_entropy/resnet8_digits_lt.py',
+        )
+        assert tool('train', config, '--work-dir', tmp_path / 'run') == 0
+        checkpoint = load_checkpoint_file(tmp_path / 'run/epoch_1.pth')
+        counts = checkpoint['meta']['dataset_meta']['class_counts']
+        for weights in ('state_dict', 'ema_state_dict'):
+            key = next(k for k in checkpoint[weights] if k.endswith('class_counts'))
+            assert checkpoint[weights][key].tolist() == counts
 
 
 class TestBeforeTrain:

@@ -100,6 +100,12 @@ class TestResultsRecorder:
         recorder = record([sample] * 3)
         assert recorder.results_of_test is None and 'no single label' in messages[0]
 
+    def test_process__label_out_of_range__one_clear_error(self):
+        batch = predictions(6)[0]
+        batch[3].set_gt_label(6)
+        with pytest.raises(ValueError, match=r'target labels run from 0 to 6, allowed is 0..5'):
+            record(batch)
+
     def test_evaluate__without_features__the_rest_is_there(self):
         batch, *_ = predictions()
         for sample in batch:

@@ -2,11 +2,12 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from rcl_mm.functional import balanced_softmax_loss
+from rcl_mm.functional import balanced_softmax_loss, rebalanced_contrastive_loss
 
 from .cases import COUNTS, NUM_CLASSES
 from .reference import naive_balanced_softmax
@@ -98,3 +99,16 @@ def test_large_scores_stay_finite():
     loss = balanced_softmax_loss(scores, LABELS, COUNTS)
     loss.backward()
     assert loss.isfinite() and scores.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('kind', [list, np.asarray])
+def test_counts_as_a_list_or_an_array(kind):
+    counts = kind(COUNTS.tolist())
+    embeddings = F.normalize(SCORES, dim=1)
+    torch.testing.assert_close(
+        balanced_softmax_loss(SCORES, LABELS, counts), balanced_softmax_loss(SCORES, LABELS, COUNTS)
+    )
+    torch.testing.assert_close(
+        rebalanced_contrastive_loss(embeddings, LABELS, class_counts=counts),
+        rebalanced_contrastive_loss(embeddings, LABELS, class_counts=COUNTS),
+    )

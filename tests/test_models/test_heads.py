@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 from mmpretrain.structures import DataSample
 
 from rcl_mm.functional import balanced_softmax_loss, rebalanced_contrastive_loss
-from rcl_mm.models import RCLHead
+from rcl_mm.models import RCLHead, heads
 
 COUNTS = [50, 20, 8, 2]
 LABELS = torch.tensor([0, 1, 0, 2, 3])
@@ -112,6 +112,13 @@ class TestOptions:
             (dict(classifier=None), 'learnable'),
             (dict(num_classes=0), 'num_classes=0'),
             (dict(loss=dict(class_counts=[1, 2])), '2 entries.*4 classes'),
+            (dict(loss=dict(cls_weight=0, con_weight=0)), 'nothing to train'),
+            (
+                dict(classifier=None, prototypes='learnable', loss=dict(con_weight=0)),
+                'nothing to train',
+            ),
+            (dict(loss=dict(reduction='sum')), 'reduction="sum"'),
+            (dict(loss=dict(ignore_index=255)), 'ignore_index=255'),
         ],
     )
     def test_bad_options(self, options, message):
@@ -122,6 +129,16 @@ class TestOptions:
     def test_a_loss_without_both_branches_is_refused(self):
         with pytest.raises(ValueError, match='BalancedSoftmaxLoss'):
             RCLHead(4, 6, loss=dict(type='BalancedSoftmaxLoss', class_counts=COUNTS))
+        with pytest.raises(ValueError, match='needs loss=.*RCLLoss.*, got mmpretrain.Cross'):
+            RCLHead(4, 6, loss=dict(type='mmpretrain.CrossEntropyLoss'))
+
+    def test_a_classifier_without_a_loss_is_said(self, monkeypatch):
+        said = []
+        monkeypatch.setattr(heads, 'print_log', lambda message, *_: said.append(message))
+        head()
+        assert not said
+        head(loss=dict(cls_weight=0.0))
+        assert len(said) == 1 and 'cls_weight=0 leaves the classifier without a loss' in said[0]
 
     def test_accuracy_for_the_log(self):
         module, x = head(cal_acc=True), features(3)

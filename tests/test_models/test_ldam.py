@@ -58,6 +58,17 @@ def test_weighted_loss_is_the_mean_over_the_weights(batch) -> None:
     assert float(loss(30 * cosines, target)) == pytest.approx(unweighted, rel=1e-5)
 
 
+def test_weighted_losses_of_samples_do_not_depend_on_each_other(batch) -> None:
+    scores, target = batch
+    loss = LDAMLoss(COUNTS)
+    plain = loss(scores, target, reduction_override='none')
+    weights = torch.linspace(0.5, 2, len(COUNTS))
+    loss.set_class_weights(weights)
+    each = loss(scores, target, reduction_override='none')
+    torch.testing.assert_close(each, plain * weights[target])
+    torch.testing.assert_close(loss(scores, target, reduction_override='sum'), each.sum())
+
+
 def test_equal_class_weights_change_nothing(batch) -> None:
     cosines, target = batch
     loss = LDAMLoss(COUNTS)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS, DefaultScope
 
+from rcl_mm.engine import running_counts
 from rcl_mm.functional import rebalanced_contrastive_loss
 from rcl_mm.models import BalancedSoftmaxLoss, RCLLoss
 
@@ -135,6 +136,46 @@ class TestClassCounts:
         loss.set_class_counts([1, 1, 1, 1])
         assert loss.class_counts.tolist() == COUNTS
 
+    def test_a_checkpoint_of_other_data_does_not_change_what_is_known(self):
+        other = RCLLoss([1, 2, 3, 4]).state_dict()
+        of_config = RCLLoss(COUNTS)
+        of_config.load_state_dict(other)
+        assert of_config.class_counts.tolist() == COUNTS
+        of_config.load_state_dict(RCLLoss(num_classes=4).state_dict())
+        assert of_config.class_counts.tolist() == COUNTS
+
+    def test_a_checkpoint_without_counts_does_not_empty_them(self):
+        loss = RCLLoss(num_classes=4)
+        loss.set_class_counts(COUNTS)
+        loss.load_state_dict(RCLLoss(num_classes=4).state_dict())
+        assert loss.known_class_counts().tolist() == COUNTS
+
+    def test_a_training_run_takes_the_place_of_a_checkpoint(self, monkeypatch):
+        """Fine-tuning in a training script without ClassCountsHook."""
+        loss = RCLLoss()
+        loss.load_state_dict(RCLLoss([1, 2, 3, 4]).state_dict())
+        asked = []
+        monkeypatch.setattr(
+            running_counts, 'class_counts_of_run', lambda classes: asked.append(1) or COUNTS
+        )
+        assert loss.known_class_counts().tolist() == COUNTS
+        loss.known_class_counts()
+        assert len(asked) == 1
+
+    def test_a_checkpoint_is_all_there_is_without_a_run(self):
+        loss = RCLLoss()
+        loss.load_state_dict(RCLLoss(COUNTS).state_dict())
+        assert loss.known_class_counts().tolist() == COUNTS
+
+    def test_number_of_classes_of_the_head(self):
+        loss = RCLLoss()
+        loss.expect_classes(4)
+        assert loss.class_counts.tolist() == [0, 0, 0, 0] and not loss.class_counts_known
+        loss.set_class_counts(COUNTS)
+        assert loss.class_counts.tolist() == COUNTS
+        with pytest.raises(ValueError, match='4 entries, but there are 7 classes'):
+            RCLLoss(COUNTS).expect_classes(7)
+
     def test_from_a_json_and_a_list_file(self, tmp_path):
         (tmp_path / 'counts.json').write_text(json.dumps(dict(class_counts=COUNTS)))
         lines = [f'a/{c}_{i}.JPEG {c}\n' for c, n in enumerate(COUNTS) for i in range(n)]
@@ -156,6 +197,20 @@ class TestClassCounts:
 
 
 class TestBothParts:
+    @pytest.mark.parametrize(
+        'options, message',
+        [
+            (dict(reduction='sum'), 'reduction="sum" is not defined'),
+            (dict(reduction='none'), 'reduction="none" is not defined'),
+            (dict(ignore_index=3), 'ignore_index=3 is for class scores alone'),
+        ],
+    )
+    def test_what_the_contrastive_part_has_not_is_refused(self, options, message):
+        scores, labels = scores_and_labels()
+        embeddings = F.normalize(torch.randn(2 * len(labels), 5), dim=1)
+        with pytest.raises(ValueError, match=message):
+            RCLLoss(COUNTS, **options)(scores, labels, embeddings=embeddings)
+
     def test_weighted_sum(self):
         scores, labels = scores_and_labels()
         embeddings = F.normalize(torch.randn(24, 6, dtype=torch.float64), dim=1)
