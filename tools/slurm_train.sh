@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train under Slurm:
 #   tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [arguments of tools/train.py]
-# Environment: GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5), SRUN_ARGS, PYTHON.
+# Environment: GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5), PORT (29500), SRUN_ARGS, PYTHON.
 # Slurm sends SIGTERM before it stops a job: a checkpoint is written then, and --resume goes on
 # from it; SRUN_ARGS="--signal=TERM@120" gives it two minutes.
 set -euo pipefail
@@ -18,6 +18,7 @@ GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-8}
 CPUS_PER_TASK=${CPUS_PER_TASK:-5}
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ -z "${PORT:-}" ] || export MASTER_PORT="$PORT"
 
 set -x
 # SRUN_ARGS is a list of arguments, so it is split on purpose.

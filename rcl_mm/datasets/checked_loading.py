@@ -20,8 +20,6 @@ from torch.utils.data import get_worker_info
 
 # Pillow's own limit, above which it suspects a decompression bomb.
 MAX_PIXELS = 178_956_970
-# Below this size a file can hardly hold MAX_PIXELS, except a PNG, which packs even more tightly.
-SMALL_FILE = 2**20
 # The share of skipped images is taken of at least so many.
 MIN_IMAGES = 1000
 PROCESSES = 256
@@ -78,10 +76,10 @@ def find_problem(content: bytes, max_pixels: int = MAX_PIXELS) -> Optional[str]:
     if not content:
         return 'the file is empty'
     is_png = content.startswith(b'\x89PNG')
-    if is_png or len(content) > SMALL_FILE:
-        size = _size(content)
-        if size is not None and size[0] * size[1] > max_pixels:
-            return f'{size[0]} x {size[1]} pixels, allowed are {max_pixels:,} in all'
+    # A file of a few bytes can hold any number of pixels.
+    size = _size(content)
+    if size is not None and size[0] * size[1] > max_pixels:
+        return f'{size[0]} x {size[1]} pixels, allowed are {max_pixels:,} in all'
     tail = content[-64:]
     if content.startswith(b'\xff\xd8'):
         ends_well = b'\xff\xd9' in tail
@@ -98,6 +96,10 @@ def _size(content: bytes) -> Optional[tuple]:
     """Width and height by the header, without decoding."""
     if content.startswith(b'\x89PNG'):
         return int.from_bytes(content[16:20], 'big'), int.from_bytes(content[20:24], 'big')
+    if content.startswith(b'\xff\xd8'):
+        size = _jpeg_size(content)
+        if size is not None:
+            return size
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -108,6 +110,22 @@ def _size(content: bytes) -> Optional[tuple]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
+def _jpeg_size(content: bytes) -> Optional[tuple]:
+    """Width and height of a JPEG by its first frame header: a tenth of Pillow's time for it."""
+    position = 2
+    while position + 9 <= len(content) and content[position] == 0xFF:
+        marker = content[position + 1]
+        if marker == 0xFF:  # filling
+            position += 1
+            continue
+        # SOF0 to SOF15, without the three markers between them that are something else.
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            sides = content[position + 5 : position + 9]
+            return int.from_bytes(sides[2:], 'big'), int.from_bytes(sides[:2], 'big')
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], 'big')
+    return None
+
+
 def _problem_of_decoding(content: bytes) -> Optional[str]:
     """Let Pillow decode, which reports missing data: for files whose end is not as it should be."""
     try:
@@ -116,7 +134,7 @@ def _problem_of_decoding(content: bytes) -> Optional[str]:
     except UnidentifiedImageError:
         # Perhaps a format that only OpenCV knows.
         return None
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return f'cut short or corrupt ({error})'
     return None
 

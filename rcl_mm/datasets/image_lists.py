@@ -14,7 +14,8 @@ def _line_problem(
     path: str, label: str, num_classes: Optional[int], allow_outside_root: bool
 ) -> Optional[str]:
     """What is wrong with one entry, None if nothing is."""
-    if not label.isascii() or not label.isdigit():
+    # Nine digits are more classes than anyone has, and no number that Python or numpy minds.
+    if not label.isascii() or not label.isdigit() or len(label) > 9:
         return f'"{path[-60:]} {label[:20]}" is not "relative/path label"'
     if num_classes is not None and int(label) >= num_classes:
         return f'label {label} of "{path}" is out of range, allowed is 0..{num_classes - 1}'

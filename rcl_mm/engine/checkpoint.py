@@ -1,13 +1,7 @@
 """Safe loading of MMEngine checkpoints on today's torch.
 
-``torch.load`` builds only what is on an allow-list. MMEngine 0.10 checkpoints hold more than torch
-allows by itself: the log history (``HistoryBuffer``), numpy arrays and scalars, and, because
-``HistoryBuffer`` pickles its own statistics methods, calls of ``builtins.getattr``. This module
-adds exactly these to the list; everything else in a checkpoint is refused with its name, and no
-checkpoint can make the program run code of the checkpoint's choice.
-
-``builtins.getattr`` itself is never allowed (it reaches everything): a stand-in answers for it that
-knows only the statistics methods of ``HistoryBuffer``. Object arrays are never allowed either.
+Everything in a checkpoint that is not on the allow-list of :mod:`rcl_mm.engine.safe_globals` is
+refused with its name, and no checkpoint can make the program run code of the checkpoint's choice.
 """
 
 import logging
@@ -15,114 +9,18 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Union
+from typing import Any, Callable, Optional, Union
 
-import numpy as np
 import torch
 from mmengine.dist import barrier, get_rank
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
-try:
-    from numpy._core import multiarray as _multiarray
-except ImportError:  # numpy < 2 names the same module numpy.core
-    from numpy.core import multiarray as _multiarray
-
-STATISTICS_METHODS = ('min', 'max', 'current', 'mean')
-# One-letter kinds of numpy data types that hold plain values: bool, integers, floats, complex
-# numbers, bytes, text, durations and dates. Objects ('O') and records ('V') are left out.
-PLAIN_DTYPE_KINDS = 'biufcSUmM'
+from .safe_globals import SAFE_GLOBALS
 
 
 class CheckpointError(ValueError):
     """A checkpoint that is cut short, corrupt, or asks for something it must not have."""
-
-
-def _statistics_method(owner: Any, name: str) -> Callable:
-    """Stand-in for ``builtins.getattr`` inside a checkpoint."""
-    if owner is not HistoryBuffer or name not in STATISTICS_METHODS:
-        raise pickle.UnpicklingError(
-            f'the checkpoint asks for getattr({owner!r}, {name!r}); allowed are only the '
-            f'statistics methods of HistoryBuffer: {", ".join(STATISTICS_METHODS)}'
-        )
-    return getattr(HistoryBuffer, name)
-
-
-def _plain_dtype(*args: Any) -> np.dtype:
-    """Stand-in for ``numpy.dtype`` inside a checkpoint: no objects, no records."""
-    dtype = np.dtype(*args)
-    if dtype.kind not in PLAIN_DTYPE_KINDS:
-        raise pickle.UnpicklingError(
-            f'the checkpoint asks for an array of data type {dtype}; allowed are numbers, text '
-            'and dates'
-        )
-    return dtype
-
-
-def _reconstruct(subtype: type, shape: tuple, dtype: Any) -> np.ndarray:
-    """Stand-in for numpy's ``_reconstruct``: plain arrays only, filled by their own state."""
-    if subtype is not np.ndarray:
-        raise pickle.UnpicklingError(
-            f'the checkpoint asks for an array of type {subtype!r}; allowed is numpy.ndarray'
-        )
-    return _multiarray._reconstruct(subtype, shape, dtype)
-
-
-def _scalar(dtype: np.dtype, *args: Any) -> np.generic:
-    """Stand-in for numpy's ``scalar``: a dtype that passed :func:`_plain_dtype`."""
-    if not isinstance(dtype, np.dtype) or dtype.kind not in PLAIN_DTYPE_KINDS:
-        raise pickle.UnpicklingError(
-            f'the checkpoint asks for a scalar of data type {dtype!r}; allowed are numbers, text '
-            'and dates'
-        )
-    return _multiarray.scalar(dtype, *args)
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """Stand-in for ``_codecs.encode``, which is how bytes are pickled; newer torch knows it."""
-    if not isinstance(text, str) or encoding != 'latin1':
-        raise pickle.UnpicklingError(
-            f'the checkpoint asks for encode({text!r:.20}, {encoding!r}); allowed is text in latin1'
-        )
-    return text.encode(encoding)
-
-
-def _named(function: Callable, full_name: str) -> Callable:
-    """A wrapper of ``function`` that torch's allow-list knows under ``full_name``.
-
-    ``add_safe_globals`` takes (callable, name) pairs only since torch 2.6; module and name of a
-    function serve every version alike.
-    """
-
-    def stand_in(*args: Any) -> Any:
-        return function(*args)
-
-    stand_in.__module__, _, name = full_name.rpartition('.')
-    stand_in.__name__ = stand_in.__qualname__ = name
-    stand_in.__doc__ = function.__doc__
-    return stand_in
-
-
-def _plain_dtype_classes() -> List[type]:
-    """The classes of plain data types (``numpy.dtypes.Float64DType``, ...)."""
-    codes = [code for code in np.typecodes['All'] if np.dtype(code).kind in PLAIN_DTYPE_KINDS]
-    return sorted({type(np.dtype(code)) for code in codes}, key=lambda cls: cls.__name__)
-
-
-# Built once: the allow-list is a set, so importing this module again must not let it grow.
-SAFE_GLOBALS: List[Callable] = [
-    HistoryBuffer,
-    np.ndarray,
-    *_plain_dtype_classes(),
-    _named(_statistics_method, 'builtins.getattr'),
-    _named(_plain_dtype, 'numpy.dtype'),
-    _named(_encode, '_codecs.encode'),
-    # numpy 2 writes the first names, numpy 1 the second ones.
-    _named(_reconstruct, 'numpy._core.multiarray._reconstruct'),
-    _named(_scalar, 'numpy._core.multiarray.scalar'),
-    _named(_reconstruct, 'numpy.core.multiarray._reconstruct'),
-    _named(_scalar, 'numpy.core.multiarray.scalar'),
-]
 
 
 def load_checkpoint_file(
@@ -135,8 +33,8 @@ def load_checkpoint_file(
     Args:
         path (str | Path): The checkpoint.
         map_location: As in ``torch.load``. Defaults to 'cpu'.
-        mmap (bool): Map the weights instead of reading them: quick where only the rest is looked
-            at. Defaults to False.
+        mmap (bool): Map the weights instead of reading them, and check no checksums: quick where
+            only the rest is looked at. Defaults to False.
 
     Returns:
         dict: The checkpoint.
@@ -149,6 +47,8 @@ def load_checkpoint_file(
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'{path} can not be found: give the path of a checkpoint (.pth)')
+    if not mmap and zipfile.is_zipfile(path) and not is_whole(path):
+        raise CheckpointError(f'checkpoint "{path}" is corrupt: its checksums are wrong')
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
     except Exception as error:
@@ -208,7 +108,7 @@ def is_whole(path: Union[str, Path]) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, EOFError):
+    except Exception:  # damaged headers raise anything: UnicodeDecodeError, NotImplementedError
         return False
 
 

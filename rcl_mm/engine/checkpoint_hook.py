@@ -1,7 +1,8 @@
 """Saving checkpoints so that a run can always go on from one."""
 
 import os.path as osp
-from typing import Any, Dict, List
+from collections import deque
+from typing import Any, Dict, List, Optional
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
@@ -44,10 +45,33 @@ class AtomicCheckpointHook(CheckpointHook):
         if local and self.backend_args is None and self.file_client_args is None:
             self.backend_args = dict(backend='atomic_local')
         super().before_train(runner)
+        if local:
+            self._forget_files_elsewhere(runner)
         self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
         if local and is_main_process():
             for name in remove_unfinished(self.out_dir):
                 runner.logger.warning(f'removed {name}: a checkpoint that was never finished')
+
+    def _forget_files_elsewhere(self, runner: Runner) -> None:
+        """Of the paths in a checkpoint, keep those in this run's folder.
+
+        What they name is removed one day; a work dir may be a copy of another run's, and a
+        checkpoint may name anything.
+        """
+
+        def own(path: Any) -> Optional[str]:
+            name = osp.basename(path) if isinstance(path, str) else ''
+            here = self.file_backend.join_path(self.out_dir, name)
+            return here if name.startswith('best_') and osp.exists(here) else None
+
+        if self.save_best and len(self.key_indicators) == 1:
+            self.best_ckpt_path = own(self.best_ckpt_path)
+        elif self.save_best:
+            paths = self.best_ckpt_path_dict
+            self.best_ckpt_path_dict = {key: own(path) for key, path in paths.items()}
+        if self.max_keep_ckpts > 0:
+            steps = [step for step in self.keep_ckpt_ids if type(step) is int]
+            self.keep_ckpt_ids = deque(steps, self.max_keep_ckpts)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: Dict[str, Any]) -> None:
         """Save, note it down, and only then remove what is outdated."""
@@ -94,6 +118,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: Dict[str, Any]) -> None:
         """Save the new best checkpoint before the one it replaces is removed."""
+        if self.save_best:
+            check_finite_weights(runner)
         if not isinstance(self.file_backend, AtomicLocalBackend):
             super()._save_best_checkpoint(runner, metrics)
             return

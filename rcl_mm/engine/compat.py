@@ -14,13 +14,18 @@ import os.path as osp
 import subprocess
 import warnings
 from importlib import metadata
-from typing import Any, List
+from typing import Any, Iterable, List
 
 import torch.distributed
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 
 ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')
+# What a launcher sets for each process, where torch's own names are derived from it.
+LAUNCHER_VARIABLES = {
+    'slurm': ('SLURM_NODELIST', 'SLURM_PROCID', 'SLURM_NTASKS'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_SIZE'),
+}
 # `message` is matched from the beginning of the warning.
 NEEDLESS_WARNINGS = (
     # MMEngine calls torch.cuda.amp.GradScaler, which works and is renamed in newer torch.
@@ -186,6 +191,7 @@ def init_cpu_process_group(cfg: Config) -> bool:
     launcher = cfg.get('launcher', 'none')
     if launcher == 'none' or has_accelerator() or torch.distributed.is_initialized():
         return False
+    _require_launcher(launcher, LAUNCHER_VARIABLES.get(launcher, ()))
     if launcher == 'slurm':
         _export_slurm_rendezvous()
     elif launcher == 'mpi':
@@ -194,14 +200,23 @@ def init_cpu_process_group(cfg: Config) -> bool:
         os.environ.setdefault('WORLD_SIZE', os.environ['OMPI_COMM_WORLD_SIZE'])
         os.environ.setdefault('MASTER_PORT', '29500')
     timeout = ((cfg.get('env_cfg') or {}).get('dist_cfg') or {}).get('timeout', 1800)
-    missing = [name for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR') if name not in os.environ]
+    _require_launcher(launcher, ('RANK', 'WORLD_SIZE', 'MASTER_ADDR'))
+    torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
+    return True
+
+
+def _require_launcher(launcher: str, names: Iterable[str]) -> None:
+    """Refuse a launcher that has not set what it sets.
+
+    Raises:
+        ValueError: With the names that are missing.
+    """
+    missing = [name for name in names if name not in os.environ]
     if missing:
         raise ValueError(
             f'--launcher {launcher} needs {", ".join(missing)} in the environment: start it '
             'through tools/dist_train.sh, tools/slurm_train.sh or torchrun'
         )
-    torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
-    return True
 
 
 def _export_slurm_rendezvous() -> None:

@@ -1,76 +1,23 @@
-"""Finding the checkpoint to go on from, and going on exactly where the run was."""
+"""Going on exactly where a run was."""
 
-import logging
-import os
 import os.path as osp
-from typing import Any, Dict, List, Optional, Tuple
+import uuid
+from typing import Any, Dict, List, Optional
 
 import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 
-from .checkpoint import CheckpointError, is_whole, load_checkpoint_file
+from .find_checkpoint import newest_whole_checkpoint
 from .loops import ResumableLoop
 from .random_states import get_random_states, set_random_states
 from .rank_buffers import differing_buffers, own_buffers, set_buffers
 
 VERSION = 1
-
-
-def resumable_checkpoints(folder: str) -> Tuple[List[str], List[str]]:
-    """Checkpoints of a folder that a run could go on from, newest first, and what is broken.
-
-    Newest is what was trained longest (by the iteration in the file), whatever the files' names
-    and times say. Checkpoints of the best validation result are left out: they have no optimizer.
-
-    Args:
-        folder (str): Folder with ``.pth`` files.
-
-    Returns:
-        tuple: Paths of those that can be opened, and one message for each that can't.
-    """
-    found, broken = [], []
-    for name in sorted(os.listdir(folder)) if osp.isdir(folder) else ():
-        path = osp.join(folder, name)
-        if not name.endswith('.pth') or name.startswith(('.', 'best_')) or not osp.isfile(path):
-            continue
-        try:
-            # Weights are mapped, not read: this is quick for files of any size.
-            meta = load_checkpoint_file(path, mmap=True).get('meta') or {}
-        except CheckpointError as error:
-            broken.append(str(error))
-            continue
-        if 'iter' in meta and 'epoch' in meta:
-            found.append((meta['iter'], meta['epoch'], osp.getmtime(path), path))
-    return [path for *_, path in sorted(found, reverse=True)], broken
-
-
-def newest_whole_checkpoint(folder: str) -> Optional[str]:
-    """The newest checkpoint of a folder that is complete by its checksums.
-
-    Those that are cut short or corrupt are named in the log and passed over.
-
-    Args:
-        folder (str): Folder with checkpoints.
-
-    Returns:
-        str | None: Its path; None if there is none.
-    """
-    candidates, broken = resumable_checkpoints(folder)
-    whole = None
-    for path in candidates:
-        if is_whole(path):
-            whole = path
-            break
-        broken.append(f'checkpoint "{path}" is corrupt: its checksums are wrong')
-    for message in broken:
-        print_log(f'passed over: {message}', 'current', logging.WARNING)
-    return whole
 
 
 @HOOKS.register_module()
@@ -104,6 +51,8 @@ class ResumeStateHook(Hook):
         self._validated_iter = -1
         self._resumed: Optional[Dict[str, Any]] = None
         self._warned = False
+        # Tells the files of this run, which goes on when it is resumed, from those of another one.
+        self._run = uuid.uuid4().hex
 
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint to resume from, the same on all ranks."""
@@ -174,6 +123,7 @@ class ResumeStateHook(Hook):
         loader = runner.train_dataloader
         checkpoint['resume_state'] = dict(
             version=VERSION,
+            run=self._run,
             random_states=states,
             rank_buffers=self._rank_buffers,
             batches_done=batches if meta['epoch'] == epoch else 0,
@@ -186,6 +136,7 @@ class ResumeStateHook(Hook):
     def _restore(self, runner: Runner, state: Dict[str, Any]) -> None:
         loop = runner.train_loop
         batches = self._batches_done(loop, state)
+        self._run = state.get('run', self._run)
         self._position = (state['epoch'], batches)
         if isinstance(loop, ResumableLoop):
             loop.first_batch = batches

@@ -43,6 +43,7 @@ def checkpoint_differences(one: Path, other: Path) -> List[str]:
 
 def _comparable(path: Path) -> Dict[str, Any]:
     checkpoint = load_checkpoint_file(path)
+    checkpoint.get('resume_state', {}).pop('run', None)
     for name in CIRCUMSTANCES:
         checkpoint['meta'].pop(name, None)
         checkpoint['message_hub']['runtime_info'].pop(name, None)

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 
 from rcl_mm.engine.resume import newest_whole_checkpoint
 
@@ -94,6 +95,26 @@ class TestNewestWholeCheckpoint:
         (harmed / 'epoch_4.pth').rename(harmed / 'a.pth')
         (harmed / 'epoch_1.pth').touch()
         assert newest_whole_checkpoint(str(harmed)).endswith('a.pth')
+
+    def test_a_run_started_anew_in_the_same_folder__its_own_files_first(self, trained):
+        _, harmed = trained
+        for number in (1, 2):
+            path = harmed / f'epoch_{number}.pth'
+            checkpoint = torch.load(path, weights_only=True)
+            checkpoint['resume_state']['run'] = 'another one'
+            torch.save(checkpoint, path)
+        (harmed / 'last_checkpoint').write_text(str(harmed / 'epoch_1.pth'))
+        assert newest_whole_checkpoint(str(harmed)).endswith('epoch_2.pth')
+        # Killed before the note was written: the youngest file tells.
+        (harmed / 'last_checkpoint').unlink()
+        assert newest_whole_checkpoint(str(harmed)).endswith('epoch_2.pth')
+
+    def test_other_files__are_passed_over(self, trained):
+        _, harmed = trained
+        others = [torch.zeros(3), [1], {'meta': 'text'}, {'meta': {'iter': None, 'epoch': '1'}}]
+        for number, content in enumerate(others):
+            torch.save(content, harmed / f'other_{number}.pth')
+        assert newest_whole_checkpoint(str(harmed)).endswith('epoch_4.pth')
 
     def test_best_ones__have_no_optimizer_and_do_not_count(self, trained, tmp_path):
         _, harmed = trained

@@ -3,8 +3,10 @@
 import json
 import os
 import resource
+import shutil
 
 import pytest
+import torch
 
 from rcl_mm.engine.resume import newest_whole_checkpoint
 
@@ -61,3 +63,25 @@ class TestNonFinite:
         error = capsys.readouterr().err
         assert 'running_mean is not finite, so no checkpoint is written' in error
         assert newest_whole_checkpoint(str(project / 'work')).endswith('epoch_1.pth')
+
+    def test_weight_that_no_loss_shows__is_no_best_checkpoint_either(self, train, project, capsys):
+        rarely = ['default_hooks.checkpoint.interval=10', *trouble('nan_weight', at=3)]
+        assert train('work', *rarely) == 1
+        assert 'running_mean is not finite' in capsys.readouterr().err
+        assert not list((project / 'work').glob('best_*.pth'))
+
+
+class TestCopiedFolder:
+    def test_best_checkpoint_of_the_original__stays(self, train, project):
+        """The checkpoint names it by its path; a better one in the copy must not remove it."""
+        assert train('original') == 0
+        shutil.copytree(project / 'original', project / 'copy')
+        for path in (project / 'copy').glob('*.pth'):
+            checkpoint = torch.load(path, weights_only=True)
+            checkpoint['message_hub']['runtime_info']['best_score'] = -1.0
+            torch.save(checkpoint, path)
+        best = sorted(path.name for path in (project / 'original').glob('best_*.pth'))
+        assert train('copy', '--resume', 'train_cfg.max_epochs=6') == 0
+        assert sorted(path.name for path in (project / 'original').glob('best_*.pth')) == best
+        # In the copy it is removed, as the run itself would have.
+        assert len(list((project / 'copy').glob('best_*.pth'))) == 1

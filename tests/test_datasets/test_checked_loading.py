@@ -10,7 +10,7 @@ from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
 from rcl_mm.datasets import LoadCheckedImage, UnreadableImageError, read_image
-from rcl_mm.datasets.checked_loading import SkipCounter
+from rcl_mm.datasets.checked_loading import SkipCounter, _jpeg_size
 
 
 def picture(height=48, width=64):
@@ -105,11 +105,26 @@ class TestReadImage:
         with pytest.raises(UnreadableImageError, match=r'40000 x 40000 pixels, allowed are'):
             read_image(write(bytes(header)))
 
-    def test_max_pixels(self, write):
-        path = write(encode('PNG'))
+    @pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'GIF', 'BMP', 'TIFF'])
+    def test_max_pixels(self, write, kind):
+        path = write(encode(kind))
         assert read_image(path, max_pixels=48 * 64).shape == (48, 64, 3)
         with pytest.raises(UnreadableImageError, match='64 x 48 pixels, allowed are 3,071'):
             read_image(path, max_pixels=48 * 64 - 1)
+
+    @pytest.mark.parametrize('options', [{}, dict(progressive=True), dict(exif=bytes(300))])
+    def test_size_of_a_jpeg(self, options):
+        assert _jpeg_size(encode('JPEG', **options)) == (64, 48)
+
+    def test_size_of_a_jpeg_that_is_none(self):
+        assert _jpeg_size(b'\xff\xd8' + bytes(30)) is None
+
+    @pytest.mark.parametrize('kind', ['GIF', 'BMP'])
+    def test_huge_inside__is_named(self, write, kind, monkeypatch):
+        """Pillow refuses by an error of its own kind."""
+        monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+        with pytest.raises(UnreadableImageError, match='image.jpg: cut short or corrupt .*bomb'):
+            read_image(write(encode(kind)))
 
     def test_bytes_after_the_end__are_no_error(self, write):
         assert read_image(write(encode('JPEG') + bytes(200))).shape == (48, 64, 3)

@@ -63,6 +63,12 @@ def test_bad_line(write, line, message):
     assert paths == ['a/1.jpg', 'c/3.jpg'] and labels.tolist() == [0, 1] and len(problems) == 1
 
 
+@pytest.mark.parametrize('label', ['9' * 20, '1' * 5000])
+def test_label_that_no_number_holds(write, label):
+    with pytest.raises(ValueError, match=r'line 1: .* is not "relative/path label"'):
+        read_image_list(write(f'a.jpg {label}\n'))
+
+
 def test_number_of_bad_lines_is_said(write):
     with pytest.raises(ValueError, match=r'line 1: .*\(and 2 more bad lines\)'):
         read_image_list(write('x\ny\nz\n'))

@@ -11,22 +11,30 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint
 
 from rcl_mm.engine.checkpoint import (
-    SAFE_GLOBALS,
     CheckpointError,
     is_whole,
     load_checkpoint_file,
     register_safe_loading,
 )
+from rcl_mm.engine.safe_globals import SAFE_GLOBALS
+
+RECONSTRUCT = np.arange(2).__reduce__()[0]
 
 
 class Wants:
-    """Pickles as a call of any function with any arguments."""
+    """Pickles as a call of any function with any arguments, and a state for what comes out."""
 
-    def __init__(self, function, *arguments):
-        self.call = (function, arguments)
+    def __init__(self, function, *arguments, state=None):
+        self.call = (function, arguments) if state is None else (function, arguments, state)
 
     def __reduce__(self):
         return self.call
+
+
+def array_of(shape, dtype, data):
+    """A numpy array's pickle with a state of choice."""
+    empty = (np.ndarray, (0,), b'b')
+    return Wants(RECONSTRUCT, *empty, state=(1, shape, dtype, False, data))
 
 
 def history():
@@ -101,6 +109,14 @@ class TestLoadCheckpointFile:
             (Wants(np.load, '{marker}'), 'load'),
             (np.array([print], dtype=object), 'object'),
             (np.zeros(2, dtype=[('a', 'i4'), ('b', 'O')]), 'data type'),
+            (Wants(np.ndarray, (10,), 'O', b'A' * 80), 'memory of its choice'),
+            (Wants(np.ndarray, (3,), 'O'), 'memory of its choice'),
+            (Wants(np.ndarray, (3,), 'i8'), 'memory of its choice'),
+            (array_of((2,), np.dtype('O'), [1, 2]), 'data type'),
+            (array_of((10,), np.dtype('i8'), b'123'), 'shape'),
+            (array_of((-1,), np.dtype('i8'), b'12345678'), 'shape'),
+            (array_of((2**62, 4), np.dtype('i8'), b'1'), 'shape'),
+            (Wants(bytes, 10), 'bytes'),
         ],
         ids=lambda value: value if isinstance(value, str) else type(value).__name__,
     )
@@ -109,12 +125,12 @@ class TestLoadCheckpointFile:
     ):
         marker = tmp_path / 'was_here'
         if isinstance(hostile, Wants):
-            function, arguments = hostile.call
+            function, arguments, *state = hostile.call
             arguments = tuple(
                 a.format(marker=str(marker)) if isinstance(a, str) and 'marker' in a else a
                 for a in arguments
             )
-            hostile = Wants(function, *arguments)
+            hostile = Wants(function, *arguments, state=state[0] if state else None)
         path = tmp_path / 'hostile.pth'
         torch.save({'state_dict': {}, 'meta': hostile}, path)
         with pytest.raises(CheckpointError, match='is refused') as caught:
@@ -122,6 +138,52 @@ class TestLoadCheckpointFile:
         assert wanted in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1
         assert not marker.exists()
+
+    @pytest.mark.parametrize(
+        'value',
+        [
+            np.arange(6, dtype='>i4').reshape(2, 3),
+            np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+            np.zeros((0, 3)),
+            np.array(3.5),
+            np.array(['a', 'bcd']),
+            np.array([b'x', b'yz']),
+            np.array(['2020-01-01', 'NaT'], dtype='M8[D]'),
+            np.timedelta64(3, 'h'),
+            np.datetime64('2020-01-01T00:00:01', 's'),
+            np.str_('abc'),
+            np.complex64(1 + 2j),
+        ],
+        ids=lambda value: f'{type(value).__name__}-{value.dtype}',
+    )
+    def test_plain_values__come_back_and_can_be_saved_again(self, tmp_path, value):
+        path = tmp_path / 'value.pth'
+        for _ in range(2):
+            torch.save({'value': value}, path)
+            loaded = load_checkpoint_file(path)['value']
+            np.testing.assert_array_equal(loaded, value)
+            # As by numpy itself: in this machine's byte order.
+            assert loaded.dtype == value.dtype.newbyteorder('=')
+            assert np.shape(loaded) == np.shape(value)
+            plain = np.ndarray if isinstance(value, np.ndarray) else type(value)
+            assert type(pickle.loads(pickle.dumps(loaded))) is plain
+            value = loaded
+
+    def test_item_size_from_the_file__is_not_taken(self, tmp_path):
+        """Of a data type only its text counts: numpy would read before the array's memory."""
+        path = tmp_path / 'size.pth'
+        state = (3, '|', None, None, None, -8, 1, 0)
+        dtype = Wants(np.dtype, 'S8', False, True, state=state)
+        scalar = np.float64(1).__reduce__()[0]
+        torch.save({'value': Wants(scalar, dtype, b'12345678')}, path)
+        assert load_checkpoint_file(path)['value'] == b'12345678'
+
+    def test_one_wrong_bit_in_a_weight__is_refused(self, checkpoint):
+        data = bytearray(checkpoint.read_bytes())
+        data[data.find(torch.arange(4.0).numpy().tobytes()) + 7] ^= 64
+        checkpoint.write_bytes(data)
+        with pytest.raises(CheckpointError, match='is corrupt: its checksums are wrong'):
+            load_checkpoint_file(checkpoint)
 
     def test_config_text_that_mmengine_would_execute__is_dropped(self, tmp_path):
         path = tmp_path / 'config.pth'
@@ -161,6 +223,15 @@ class TestIsWhole:
         data[position + 5] ^= 1
         checkpoint.write_bytes(data)
         assert not is_whole(checkpoint)
+
+    def test_damage_anywhere__is_found_or_harmless(self, checkpoint):
+        """Headers of the archive too, whose damage makes Python's reader raise anything."""
+        whole = checkpoint.read_bytes()
+        for position in range(0, len(whole), 7):
+            data = bytearray(whole)
+            data[position] ^= 1 << position % 8
+            checkpoint.write_bytes(data)
+            assert is_whole(checkpoint) in (True, False)
 
 
 class TestLoaders:
@@ -208,10 +279,11 @@ class TestStandIns:
     def test_arrays_and_scalars__of_both_numpy_versions(self, number):
         prefix = {1: 'numpy.core', 2: 'numpy._core'}[number]
         reconstruct = self.stand_in(f'{prefix}.multiarray._reconstruct')
-        assert reconstruct(np.ndarray, (0,), b'b').shape == (0,)
+        array = reconstruct(np.ndarray, (0,), b'b')
+        assert array.shape == (0,) and isinstance(array, np.ndarray)
         with pytest.raises(pickle.UnpicklingError, match='asks for an array of type'):
             reconstruct(np.matrix, (0,), b'b')
         scalar = self.stand_in(f'{prefix}.multiarray.scalar')
         assert scalar(np.dtype('<f8'), bytes(8)) == 0.0
-        with pytest.raises(pickle.UnpicklingError, match='asks for a scalar'):
+        with pytest.raises(pickle.UnpicklingError, match='asks for the data type object'):
             scalar(np.dtype('O'), None)

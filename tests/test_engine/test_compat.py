@@ -140,6 +140,16 @@ class TestInitCpuProcessGroup:
         with pytest.raises(ValueError, match='RANK, WORLD_SIZE, MASTER_ADDR .*dist_train.sh'):
             compat.init_cpu_process_group(make_config())
 
+    @pytest.mark.parametrize(
+        'launcher, names',
+        [('slurm', 'SLURM_NODELIST, SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')],
+    )
+    def test_outside_slurm_and_mpi__says_what_is_missing(self, launcher, names, no_gpu, calls):
+        cfg = make_config()
+        cfg.launcher = launcher
+        with pytest.raises(ValueError, match=f'--launcher {launcher} needs {names}'):
+            compat.init_cpu_process_group(cfg)
+
     def test_slurm__reads_rank_size_and_first_node(self, no_gpu, calls, monkeypatch, tmp_path):
         scontrol = tmp_path / 'scontrol'
         scontrol.write_text('#!/bin/sh\necho node7\necho node8\n')
