@@ -28,6 +28,7 @@ from rcl_mm.evaluation.provenance import provenance
 FORMAT = 1
 RESULT_NAME = 'result.json'
 FAILURE_NAME = 'failure.json'
+DIGEST_NAME = 'digest.txt'
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -140,6 +141,7 @@ def execute_run(
     folder = run.folder(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE_NAME).unlink(missing_ok=True)
+    remove_what_is_stale(run, folder)
     started = time.time()
     resumed = any(folder.glob('*.pth'))
     with isolated_runner_state():
@@ -168,6 +170,19 @@ def execute_run(
     remove_checkpoints(folder, keep_last=checkpoints == 'last')
     write_json(folder / RESULT_NAME, record)
     return record
+
+
+def remove_what_is_stale(run: Run, folder: Path) -> None:
+    """Remove checkpoints and result of other settings: the run would go on from them."""
+    note = folder / DIGEST_NAME
+    before = note.read_text('utf-8') if note.is_file() else None
+    if before is None:
+        before = (read_json(folder / RESULT_NAME) or {}).get('digest')
+    if before != run.digest():
+        stale = [*folder.glob('*.pth'), folder / 'last_checkpoint', folder / RESULT_NAME]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        note.write_text(run.digest(), 'utf-8')
 
 
 def record_failure(run: Run, work_dir: Path, error: BaseException) -> None:

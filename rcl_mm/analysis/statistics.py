@@ -26,8 +26,12 @@ class Estimate:
 
     @property
     def differs_from_zero(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.half_width is not None and abs(self.mean) > self.half_width
+        """Whether the interval leaves zero out.
+
+        The same difference in every run, as two or three runs on a small test set often have it,
+        has no spread to judge by: it does not.
+        """
+        return bool(self.half_width) and abs(self.mean) > self.half_width
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Estimate:
@@ -76,11 +80,10 @@ def paired_difference(
     estimate = mean_interval(difference, confidence)
     if estimate.n < 2:
         return estimate
-    if np.ptp(difference) == 0:
-        # The t statistic is 0/0 or infinite: the same difference in every run.
-        p_value = 1.0 if difference[0] == 0 else 0.0
-    else:
-        p_value = float(stats.ttest_rel(values, baseline).pvalue)
+    if np.ptp(difference) <= 1e-9 * max(1.0, np.abs(values).max()):
+        # The same difference in every run, but for rounding: the t statistic says nothing.
+        return Estimate(estimate.mean, 0.0, estimate.n)
+    p_value = float(stats.ttest_rel(values, baseline).pvalue)
     return Estimate(estimate.mean, estimate.half_width, estimate.n, p_value)
 
 

@@ -63,7 +63,7 @@ def outcomes(monkeypatch):
         outcome = Outcome(failures=missing['failures'], left=missing['left'])
         for run in runs:
             if run.name not in missing['failures'] and run.name not in missing['left']:
-                value = (82 if run.factors['method'] == 'rcl' else 80) + run.seed / 10
+                value = (82 + run.seed / 100 if run.factors['method'] == 'rcl' else 80) + run.seed / 10
                 outcome.records.append(record_of(run, {'long_tail/balanced': value}))
         return outcome
 
@@ -74,12 +74,12 @@ def outcomes(monkeypatch):
 def test_table_with_differences_to_the_named_baseline(outcomes, tmp_path, capsys) -> None:
     assert main([*TWO, '--baseline', 'bcl', '--seeds', '3', '--work-dir', str(tmp_path)]) == 0
     text = capsys.readouterr().out
-    assert '82.1 ± 0.2' in text and '80.1 ± 0.2' in text and '**+2.0 ± 0.0**' in text
+    assert '82.1 ± 0.3' in text and '80.1 ± 0.2' in text and '**+2.0 ± 0.0**' in text
     assert 'PARTIAL' not in text
     document = json.loads((tmp_path / 'ablation.json').read_text())
     assert document['complete'] and document['baseline'] == 'bcl'
     rcl = document['rows'][0]
-    assert rcl['label'] == 'rcl' and rcl['differences']['balanced']['mean'] == pytest.approx(2)
+    assert rcl['label'] == 'rcl' and rcl['differences']['balanced']['mean'] == pytest.approx(2.01)
     assert document['markdown'] == (tmp_path / 'ablation.md').read_text()
 
 

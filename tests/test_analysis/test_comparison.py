@@ -88,5 +88,5 @@ def test_markdown() -> None:
     means = means_table(rows, ['balanced'])
     assert '| 82.0 ± 5.0 |' in means and '|    3 |' in means
     differences = differences_table(rows, ['balanced'], 'BCL')
-    assert differences.splitlines()[2:] == ['| RCL       | **+1.0 ± 0.0** |']
+    assert differences.splitlines()[2:] == ['| RCL       | +1.0 ± 0.0 |']
     assert rows_document(rows)[1]['differences']['balanced']['n'] == 3

@@ -15,6 +15,7 @@ from mmengine.visualization import Visualizer
 
 from rcl_mm.analysis import experiment_run
 from rcl_mm.analysis.experiment_run import (
+    DIGEST_NAME,
     FAILURE_NAME,
     RESULT_NAME,
     ROOT,
@@ -112,6 +113,19 @@ def test_goes_on_from_its_checkpoint(finished) -> None:
     again = execute_run(run, work_dir)
     assert again['resumed'] is True and again['epochs'] == 2
     assert again['metrics'] == record['metrics']
+
+
+def test_other_settings_start_from_nothing(tmp_path) -> None:
+    """The checkpoint of the old settings is there, trained to the end: it is not gone on from."""
+    old, new = small_run(), small_run(options={'optim_wrapper.optimizer.lr': 1e-6})
+    first = execute_run(old, tmp_path)
+    record = execute_run(new, tmp_path)
+    fresh = execute_run(new, tmp_path / 'empty')
+    assert record['resumed'] is False
+    assert record['metrics'] == fresh['metrics'] != first['metrics']
+    # Also where a version before this one left no note.
+    (tmp_path / 'small' / DIGEST_NAME).unlink()
+    assert execute_run(old, tmp_path)['metrics'] == first['metrics']
 
 
 def test_best_on_validation_is_tested_apart(tmp_path) -> None:

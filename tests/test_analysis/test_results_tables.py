@@ -27,6 +27,8 @@ def value_of(run) -> float:
     factors = run.factors
     value = 70.0 + run.seed
     value += {'RCL': 2.0, '5_rcl': 2.0, 'RCL standalone': 1.0}.get(factors['method'], 0.0)
+    # Differences vary a little, as they do in life; those of three seeds by 0.2 at 95%.
+    value += 0.1 * (run.seed - 1) * (factors['method'] in ('RCL', '5_rcl'))
     value -= factors.get('imbalance_factor', 0) / 10
     value += 3.0 * (factors.get('sharpness') == 20) * (run.split == 'val')
     return value
@@ -80,35 +82,35 @@ def test_balanced_accuracy_by_imbalance(results) -> None:
     assert row(text, 'balanced')[1:] == [f'{k} {f}' for k in ('exp', 'step') for f in (10, 50, 100)]
     # Seeds 0, 1, 2: mean + 1, t(0.975, 2) * 1 / sqrt(3) = 2.48.
     assert row(text, 'BCL')[1:4] == ['70.0 ± 2.5', '66.0 ± 2.5', '61.0 ± 2.5']
-    assert row(text, 'RCL')[1] == '72.0 ± 2.5'
+    assert row(text, 'RCL')[1] == '72.0 ± 2.7'
 
 
 def test_differences_and_findings(results) -> None:
     text = table(results, 'differences digits exp 50')
-    assert row(text, 'RCL')[1] == '**+2.0 ± 0.0**'
+    assert row(text, 'RCL')[1] == '**+2.0 ± 0.2**'
     text = table(results, 'findings digits')
     cells = row(text, 'RCL - BCL')
     assert cells[1] == '**+2.0 ± 0.0** (better 6, worse 0 of 6)' and cells[-1] == '18'
     # Of a metric that is better when lower.
     assert cells[4] == '**-2.0 ± 0.0** (better 6, worse 0 of 6)'
     assert '(better 0, worse 6 of 6)' in row(text, 'RCL standalone - RCL')[1]
-    assert row(table(results, 'findings cifar-full'), 'RCL - BCL')[1] == '**+2.0 ± 0.0**'
+    assert row(table(results, 'findings cifar-full'), 'RCL - BCL')[1] == '**+2.0 ± 0.6**'
     cells = row(table(results, 'findings digits exp 50'), 'RCL - BCL')
-    assert cells[1] == '**+2.0 ± 0.0**' and cells[-1] == '3'
+    assert cells[1] == '**+2.0 ± 0.2**' and cells[-1] == '3'
 
 
 def test_ablation(results) -> None:
     text = table(results, 'ablation ablation')
     means, differences = text.split('| minus 3_bcl')
     assert row(means, '3_bcl')[-3:] == ['70.5 ± 6.4', '9.5 ± 6.4', '2']
-    assert row(differences, '5_rcl')[1] == '**+2.0 ± 0.0**'
+    assert row(differences, '5_rcl')[1] == '**+2.0 ± 0.6**'
     assert 'PARTIAL' not in text
 
 
 def test_means(results) -> None:
     assert row(table(results, 'means digits step 100'), 'RCL')[1:] == [
-        '63.0 ± 2.5',
-        '17.0 ± 2.5',
+        '63.0 ± 2.7',
+        '17.0 ± 2.7',
         '3',
     ]
     assert row(table(results, 'means cifar-full'), 'BCL')[-1] == '2'
@@ -126,10 +128,10 @@ def test_sweep(results) -> None:
         '20',
         '1.4142',
         '0.3',
-        '71.0 ± 2.5',
-        '**+3.0 ± 0.0**',
+        '71.0 ± 2.7',
+        '+3.0 ± 0.0',
     ]
-    assert row(table(results, 'beta sweep'), '3')[1:] == ['68.0 ± 2.5', '68.0 ± 2.5', '71.0 ± 2.5']
+    assert row(table(results, 'beta sweep'), '3')[1:] == ['68.0 ± 2.7', '68.0 ± 2.7', '71.0 ± 2.7']
 
 
 def test_provenance(results) -> None:

@@ -75,10 +75,10 @@ class TestPairedDifference:
         assert estimate.differs_from_zero == (estimate.p_value < 0.05)
 
     def test_the_same_in_every_run(self) -> None:
-        assert paired_difference([1, 2], [1, 2]) == Estimate(0.0, 0.0, 2, 1.0)
-        assert paired_difference([2, 3], [1, 2]) == Estimate(1.0, 0.0, 2, 0.0)
-        assert not paired_difference([1, 2], [1, 2]).differs_from_zero
-        assert paired_difference([2, 3], [1, 2]).differs_from_zero
+        for values, baseline in (([1, 2], [1, 2]), ([80.1, 81.2, 82.3], [80.0, 81.1, 82.2])):
+            estimate = paired_difference(values, baseline)
+            assert estimate.half_width == 0 and estimate.p_value is None
+            assert not estimate.differs_from_zero
 
     def test_one_pair(self) -> None:
         assert paired_difference([3.0], [1.0]) == Estimate(2.0, None, 1)
