@@ -111,3 +111,44 @@ def test_dist_train__a_rank_that_raises_ends_the_job_with_its_message(tmp_path):
 def test_scripts__too_few_arguments_tell_the_usage(script):
     done = run_script(script, 'config.py', check=False)
     assert done.returncode == 2 and f'tools/{script}' in done.stderr
+
+
+class TestLaunchers:
+    """What the scripts start, shown by a program that only prints its arguments."""
+
+    @pytest.fixture
+    def started(self, tmp_path, monkeypatch):
+        for name in ('srun', 'shown'):
+            (tmp_path / name).write_text('#!/bin/sh\necho "MASTER_PORT=$MASTER_PORT $@"\n')
+            (tmp_path / name).chmod(0o755)
+        for name in ('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'MASTER_PORT', 'PORT'):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv('PATH', f'{tmp_path}:/usr/bin:/bin')
+        monkeypatch.setenv('PYTHON', str(tmp_path / 'shown'))
+
+        def call(script, *arguments, **environment):
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            command = ['bash', str(REPOSITORY / 'tools' / script), *arguments]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+        return call
+
+    def test_one_node__a_free_port(self, started):
+        shown = started('dist_train.sh', 'config.py', '8', '--amp')
+        assert '--standalone --nproc_per_node 8 ' in shown and '--master_port' not in shown
+        assert shown.rstrip().endswith('train.py config.py --launcher pytorch --amp')
+
+    @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
+    def test_many_nodes__from_the_environment(self, started, script):
+        checkpoint = ['epoch_1.pth'] if 'test' in script else []
+        where = dict(NNODES='4', NODE_RANK='2', MASTER_ADDR='10.0.0.1', PORT='29511')
+        shown = started(script, 'config.py', *checkpoint, '8', **where)
+        assert '--nnodes 4 --node_rank 2 --master_addr 10.0.0.1 --master_port 29511 ' in shown
+        assert '--nproc_per_node 8' in shown
+
+    def test_slurm(self, started):
+        arguments = ('gpu', 'job', 'config.py', 'work', '--resume')
+        shown = started('slurm_train.sh', *arguments, GPUS='16', PORT='29544')
+        assert shown.startswith('MASTER_PORT=29544 -p gpu --job-name=job --gres=gpu:8 --ntasks=16 ')
+        assert '--work-dir work --launcher slurm --resume' in shown
