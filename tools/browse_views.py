@@ -9,9 +9,9 @@ it (augmentation on the device included), before normalisation.
 import argparse
 import sys
 
-from mmengine.config import Config, DictAction
-
 from rcl_mm.datasets.browse import draw_views, training_views
+from rcl_mm.engine.arguments import CFG_OPTIONS_HELP, SettingsAction, read_config
+from rcl_mm.engine.data_options import merge_options, warn_of_unknown_names
 from rcl_mm.engine.errors import report_errors
 
 
@@ -23,9 +23,7 @@ def parse_args():
     parser.add_argument('-o', '--output', default='views.png', help='PNG (default: %(default)s)')
     parser.add_argument('-n', '--num-images', type=int, default=6, help='default: %(default)s')
     parser.add_argument('--epoch', type=int, default=0, help='whose draws (default: %(default)s)')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings: key=value ...'
-    )
+    parser.add_argument('--cfg-options', nargs='+', action=SettingsAction, help=CFG_OPTIONS_HELP)
     return parser.parse_args()
 
 
@@ -33,9 +31,9 @@ def main() -> int:
     args = parse_args()
 
     def run():
-        cfg = Config.fromfile(args.config)
-        if args.cfg_options:
-            cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.config)
+        warn_of_unknown_names(cfg, args.cfg_options)
+        merge_options(cfg, args.cfg_options)
         images = training_views(cfg, args.num_images, args.epoch)
         draw_views(images, args.output)
         print(f'{len(images)} images with {len(images[0].views)} views each: {args.output}')

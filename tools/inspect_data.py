@@ -4,12 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
-
 from rcl_mm.analysis.data_summary import inspect_config, summary_text, write_summary
-from rcl_mm.engine.arguments import SettingsAction
+from rcl_mm.engine.arguments import CFG_OPTIONS_HELP, SettingsAction, read_config
 from rcl_mm.engine.compat import filter_needless_warnings, mend_missing_pkg_resources
-from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.engine.data_options import merge_options, warn_of_unknown_names
+from rcl_mm.engine.errors import report_errors
 
 
 def parse_args(arguments=None) -> argparse.Namespace:
@@ -23,9 +22,7 @@ def parse_args(arguments=None) -> argparse.Namespace:
         help='folder for class_frequency.png and class_counts.csv. Defaults to '
         'work_dirs/inspect_data/CONFIG',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=SettingsAction, help='override settings, as key=value'
-    )
+    parser.add_argument('--cfg-options', nargs='+', action=SettingsAction, help=CFG_OPTIONS_HELP)
     parser.add_argument('--debug', action='store_true', help='show the traceback of every error')
     return parser.parse_args(arguments)
 
@@ -33,11 +30,9 @@ def parse_args(arguments=None) -> argparse.Namespace:
 def inspect(args: argparse.Namespace) -> None:
     filter_needless_warnings()
     mend_missing_pkg_resources()
-    if not Path(args.config).is_file():
-        raise UsageError(f'config "{args.config}" does not exist: give the path of a config file')
-    config = Config.fromfile(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    config = read_config(args.config)
+    warn_of_unknown_names(config, args.cfg_options)
+    merge_options(config, args.cfg_options)
     summary = inspect_config(config)
     print(summary_text(summary))
     out = args.out or Path('work_dirs', 'inspect_data', Path(args.config).stem)

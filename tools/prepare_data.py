@@ -12,6 +12,7 @@ import sys
 from rich.console import Console
 
 from rcl_mm.datasets.prepare import NAMES, prepare_data
+from rcl_mm.engine.errors import one_line
 
 
 def parse_args():
@@ -56,7 +57,7 @@ def main() -> int:
             console=console,
         )
     except (ValueError, OSError) as error:
-        print(f'prepare_data: {error}', file=sys.stderr)
+        print(f'prepare_data: {one_line(error)}', file=sys.stderr)
         return 2
     report.render(console, args.max_shown)
     return 0 if report.ok else 1

@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from rcl_mm.analysis.figure_style import GROUP_COLOURS, Panel, draw_panel, legend
 from rcl_mm.class_counts import dataset_labels, shot_groups
+from rcl_mm.engine.errors import writing
 from rcl_mm.evaluation.class_accuracy import GROUPS, class_number, name_classes
 from rcl_mm.evaluation.shot_metric import LongTailMetric
 
@@ -255,7 +256,8 @@ def frequency_panel(summary: DataSummary) -> Panel:
 def write_summary(summary: DataSummary, out: Union[str, Path]) -> List[Path]:
     """Write ``class_frequency.png`` and ``class_counts.csv``; returns their paths."""
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing(out, 'made'):
+        out.mkdir(parents=True, exist_ok=True)
     picture, table = out / 'class_frequency.png', out / 'class_counts.csv'
     picture.write_bytes(frequency_panel(summary).png)
     group_of = {int(index): name for name, members in summary.groups.items() for index in members}

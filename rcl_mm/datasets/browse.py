@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS
 
 from ..class_counts import dataset_labels
+from ..engine.errors import writing
 from .draws import DrawIndex, sample_draws
 
 
@@ -130,6 +131,7 @@ def draw_views(images: List[ViewedImage], output: Union[str, Path]) -> None:
 
     Raises:
         ValueError: If the file's name does not end in .png.
+        OSError: If it can not be written.
     """
     output = Path(output)
     if output.suffix.lower() != '.png':
@@ -147,5 +149,6 @@ def draw_views(images: List[ViewedImage], output: Union[str, Path]) -> None:
             axis.set_title(title, fontsize=7, parse_math=False)
     # Renamed into place, so that a broken off run leaves no half picture.
     partial = output.with_name(f'.{output.name}.partial')
-    figure.savefig(partial, format='png', dpi=120)
-    os.replace(partial, output)
+    with writing(output):
+        figure.savefig(partial, format='png', dpi=120)
+        os.replace(partial, output)

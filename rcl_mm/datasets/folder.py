@@ -14,6 +14,9 @@ from .refetch import prepare_or_another
 
 SPLITS = ('train', 'val', 'test')
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+# What is held out of each class where there is no val folder.
+VAL_FRACTION = 0.2
+SPLIT_SEED = 0
 LAYOUT = 'needed are images in data_root/train/<class>/ or data_root/<class>/'
 
 
@@ -24,7 +27,7 @@ def class_folders(data_root: str) -> Tuple[str, List[str]]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it has less than two classes with images.
+        ValueError: If it has less than two class folders.
     """
     if not data_root or not osp.isdir(data_root):
         raise FileNotFoundError(f'data_root "{data_root}" is no folder: {LAYOUT}')
@@ -36,14 +39,18 @@ def class_folders(data_root: str) -> Tuple[str, List[str]]:
                 f'data_root "{data_root}" has {" and ".join(held_out)} but no train: {LAYOUT}'
             )
         folder = data_root
-    names = sorted(
-        entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] not in '._'
-    )
+    names = class_names(folder)
     if len(names) < 2:
         raise ValueError(
             f'"{folder}" has {len(names)} class folder(s), at least 2 are needed: {LAYOUT}'
         )
     return folder, names
+
+
+def class_names(folder: str) -> List[str]:
+    """Sorted names of a folder's class folders; those that begin with a dot or _ are none."""
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and e.name[0] not in '._')
 
 
 def images_below(folder: str) -> List[str]:
@@ -123,8 +130,8 @@ class FolderLT(CountedDataset):
         self,
         data_root: str = '',
         split: str = 'train',
-        val_fraction: float = 0.2,
-        split_seed: int = 0,
+        val_fraction: float = VAL_FRACTION,
+        split_seed: int = SPLIT_SEED,
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
@@ -174,11 +181,7 @@ class FolderLT(CountedDataset):
         return self._folder_of('val')
 
     def _scan(self, folder: str, labels: Dict[str, int]) -> List[dict]:
-        found = sorted(
-            entry.name
-            for entry in os.scandir(folder)
-            if entry.is_dir() and entry.name[0] not in '._'
-        )
+        found = class_names(folder)
         unknown = [name for name in found if name not in labels]
         if unknown:
             raise ValueError(

@@ -1,13 +1,28 @@
 """Command-line arguments of the tools: MMPretrain's own, with their meaning, and a few more."""
 
 import argparse
+import os.path as osp
+import traceback
+from typing import Optional
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
+
+from rcl_mm.engine.errors import UsageError
 
 CFG_OPTIONS_HELP = (
     'override settings of the config, as key=value pairs; a list as key="[a,b]" or key=a,b, '
     'nested ones as key="[(a,b),(c,d)]", quoted and without white space'
 )
+
+# MMEngine's functions that read a config file, each base file in a call of its own.
+CONFIG_READERS = ('_is_lazy_import', '_file2dict', '_parse_lazy_import')
+
+# What --out can be written as, by --out-item.
+OUT_SUFFIXES = {
+    None: ('.json', '.csv', '.pkl'),
+    'metrics': ('.json', '.yaml', '.yml', '.pkl'),
+    'pred': ('.pkl',),
+}
 
 
 class SettingsAction(DictAction):
@@ -18,6 +33,80 @@ class SettingsAction(DictAction):
         if wrong:
             parser.error(f'{option_string}: "{wrong[0]}" is not of the form key=value')
         super().__call__(parser, namespace, values, option_string)
+
+
+def read_config(path: str) -> Config:
+    """The config file that an argument names.
+
+    Raises:
+        UsageError: If it does not exist.
+        SyntaxError: If it or one of its base files is no Python; names that file.
+    """
+    check_config(path)
+    try:
+        return Config.fromfile(path)
+    except SyntaxError as error:
+        if error.filename not in (None, '<unknown>'):
+            raise
+        file = _config_being_read(error) or path
+        line = f', line {error.lineno}' if error.lineno else ''
+        raise SyntaxError(f'config "{file}"{line} is no valid Python: {error.msg}') from error
+
+
+def _config_being_read(error: SyntaxError) -> Optional[str]:
+    """The file MMEngine was at, which parses texts, so that the error does not know their file."""
+    files = [
+        frame.f_locals['filename']
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name in CONFIG_READERS and 'filename' in frame.f_locals
+    ]
+    return osp.normpath(files[-1]) if files else None
+
+
+def check_config(path: str) -> None:
+    """Refuse the path of a config that does not exist.
+
+    Raises:
+        UsageError: If it does not.
+    """
+    if not osp.isfile(path):
+        raise UsageError(f'config "{path}" does not exist: give the path of a config file')
+
+
+def check_checkpoint(path: str, wanted: str = 'a path') -> None:
+    """Refuse the path of a checkpoint that does not exist.
+
+    Args:
+        path (str): Path of a local file.
+        wanted (str): What to give instead. Defaults to 'a path'.
+
+    Raises:
+        UsageError: If it does not exist.
+    """
+    if not osp.isfile(osp.expanduser(path)):
+        raise UsageError(f'checkpoint "{path}" does not exist: give {wanted}')
+
+
+def check_out(out: Optional[str], item: Optional[str]) -> None:
+    """Refuse an ``--out`` that could not be written after a long test.
+
+    Args:
+        out (str, optional): The file.
+        item (str, optional): What goes there, one of ``OUT_SUFFIXES``.
+
+    Raises:
+        UsageError: For another suffix than ``OUT_SUFFIXES`` has, or an item without a file.
+    """
+    if out is None:
+        if item is not None:
+            raise UsageError('--out-item needs --out: give the file to write to')
+        return
+    *others, last = OUT_SUFFIXES[item]
+    # Two names of one format.
+    if osp.splitext(out)[1].replace('.pickle', '.pkl') not in (*others, last):
+        which = f' --out-item {item}' if item else ''
+        names = f'{", ".join(others)} and {last}' if others else last
+        raise UsageError(f'--out {out}{which}: allowed are {names}')
 
 
 def _common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,12 +6,13 @@ import os.path as osp
 import re
 import sys
 import traceback
-from typing import Any, Callable, Iterator, Optional
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Optional, Union
 
 import torch.distributed
 from mmengine.logging import MMLogger
 
-from rcl_mm.engine.downloads import failed_download
+from rcl_mm.engine.downloads import error_chain, failed_download, missing_images
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -19,12 +20,36 @@ PACKAGE_FOLDER = osp.dirname(osp.dirname(osp.abspath(__file__)))
 # Errors whose message says what is wrong with an input, whoever raises them: files that are not
 # there or not readable, and names that no registry knows.
 INPUT_ERRORS = (OSError, ImportError, SyntaxError)
-
+# Where MMEngine calls classes with the settings of a config: a name that a class does not know is
+# most likely mistyped there.
+BUILDERS = (
+    osp.join('mmengine', 'registry', 'build_functions.py'),
+    osp.join('mmengine', 'runner', 'runner.py'),
+)
+UNKNOWN_ARGUMENT = r'__init__\(\) got an unexpected keyword argument'
 LOST_WORKER = r'DataLoader worker \(pid.*(killed by signal|exited unexpectedly)'
 
 
 class UsageError(ValueError):
     """A tool was called in a way that can not work: reported in one line, exit code 2."""
+
+
+@contextmanager
+def writing(path: Union[str, os.PathLike], verb: str = 'written') -> Iterator[None]:
+    """Let errors of writing name what the user gave, not a temporary file or folder beside it.
+
+    Args:
+        path (str | PathLike): File or folder as the user gave it.
+        verb (str): What can not be done with it, 'written' or 'made'. Defaults to 'written'.
+
+    Raises:
+        OSError: In place of the one inside, with its reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(error.errno, f'can not be {verb} ({reason})', str(path)) from error
 
 
 def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
@@ -59,13 +84,16 @@ def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
 
 def is_users_to_mend(error: BaseException) -> bool:
     """Whether an error is about an input: a file, a config, an argument, an image."""
-    for one in _chain(error):
+    for one in error_chain(error):
         if isinstance(one, (UsageError, *INPUT_ERRORS)):
             return True
         frames = traceback.extract_tb(one.__traceback__)
         last = frames[-1].filename if frames else ''
         in_package = osp.abspath(last).startswith(PACKAGE_FOLDER + os.sep)
         if in_package and isinstance(one, (ValueError, TypeError)):
+            return True
+        built = isinstance(one, TypeError) and last.endswith(BUILDERS)
+        if built and re.search(UNKNOWN_ARGUMENT, str(one)):
             return True
         # The registry: `"X is not in the mmengine::model registry"`.
         if isinstance(one, KeyError) and 'registry' in str(one):
@@ -76,12 +104,6 @@ def is_users_to_mend(error: BaseException) -> bool:
         if 'Original Traceback' in str(one) and _worker_error_is_users(one):
             return True
     return False
-
-
-def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _worker_error_is_users(error: BaseException) -> bool:
@@ -98,9 +120,9 @@ def _worker_error_is_users(error: BaseException) -> bool:
 
 def one_line(error: BaseException) -> str:
     """The message of an error in one line, without a worker's traceback."""
-    download = failed_download(error)
-    if download is not None:
-        return download
+    data = failed_download(error) or missing_images(error)
+    if data is not None:
+        return data
     text = str(error).strip()
     if 'Original Traceback' in text:
         text = re.sub(r'^[\w.]+(Error|Exception): ', '', text.splitlines()[-1])

@@ -14,8 +14,13 @@ from mmengine.runner import Runner
 
 from rcl_mm.conversion import config_diff, convert_config
 from rcl_mm.datasets import ImageCheckHook
-from rcl_mm.datasets.folder_config import fill_in_folder_data
-from rcl_mm.engine.arguments import test_parser, train_parser
+from rcl_mm.engine.arguments import (
+    check_checkpoint,
+    check_out,
+    read_config,
+    test_parser,
+    train_parser,
+)
 from rcl_mm.engine.compat import (
     adapt_to_cpu,
     filter_needless_log_lines,
@@ -23,8 +28,8 @@ from rcl_mm.engine.compat import (
     init_cpu_process_group,
     mend_missing_pkg_resources,
 )
-from rcl_mm.engine.data_options import spread_data_options
-from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.engine.data_options import merge_options, warn_of_unknown_names
+from rcl_mm.engine.errors import UsageError, report_errors, writing
 from rcl_mm.engine.hooks import ClassCountsHook
 from rcl_mm.engine.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
 from rcl_mm.evaluation.feature_hook import FeatureCollectorHook
@@ -48,8 +53,7 @@ def train(args: argparse.Namespace) -> Runner:
 
 def test(args: argparse.Namespace) -> dict:
     """Test as the arguments of ``tools/test.py`` say; returns the metrics."""
-    if args.out is None and args.out_item is not None:
-        raise UsageError('--out-item needs --out: give the file to write to')
+    check_out(args.out, args.out_item)
     cfg = load_config(args)
     merge_test_arguments(cfg, args)
     cfg = finish_config(cfg, args)
@@ -75,16 +79,18 @@ def load_config(args: argparse.Namespace) -> Config:
     """The config file of the arguments.
 
     Raises:
-        UsageError: If it does not exist or is not a valid config.
+        UsageError: If it does not exist.
+        SyntaxError: If it or one of its base files is no Python.
     """
     filter_needless_warnings()
     mend_missing_pkg_resources()
     # Also for code that asks torch for unsafe loading, such as torch.hub.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not osp.isfile(args.config):
-        raise UsageError(f'config "{args.config}" does not exist: give the path of a config file')
-    return Config.fromfile(args.config)
+    cfg = read_config(args.config)
+    # Here, before more names come from other arguments.
+    warn_of_unknown_names(cfg, args.cfg_options)
+    return cfg
 
 
 def convert_to_rcl(cfg: Config, args: argparse.Namespace) -> Config:
@@ -117,10 +123,9 @@ def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.resume == 'auto':
         cfg.resume, cfg.load_from = True, None
     elif args.resume is not None:
-        if '://' not in args.resume and not osp.isfile(osp.expanduser(args.resume)):
-            raise UsageError(
-                f'checkpoint "{args.resume}" does not exist: give a path, or --resume alone for '
-                'the newest one in the work dir'
+        if '://' not in args.resume:
+            check_checkpoint(
+                args.resume, 'a path, or --resume alone for the newest one in the work dir'
             )
         cfg.resume, cfg.load_from = True, args.resume
     if args.auto_scale_lr:
@@ -141,8 +146,8 @@ def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
 
 def merge_test_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Write the arguments of ``tools/test.py`` into the config, in place."""
-    if '://' not in args.checkpoint and not osp.isfile(osp.expanduser(args.checkpoint)):
-        raise UsageError(f'checkpoint "{args.checkpoint}" does not exist: give a path or a URL')
+    if '://' not in args.checkpoint:
+        check_checkpoint(args.checkpoint, 'a path or a URL')
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.amp:
         cfg.test_cfg.fp16 = True
@@ -177,10 +182,7 @@ def finish_config(cfg: Config, args: argparse.Namespace) -> Config:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(name) is not None:
             cfg[name] = _with_loader_defaults(cfg[name], args)
-    if args.cfg_options is not None:
-        spread_data_options(cfg, args.cfg_options)
-        cfg.merge_from_dict(args.cfg_options)
-    fill_in_folder_data(cfg)
+    merge_options(cfg, args.cfg_options)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         # torch refuses persistent workers where there are none.
         if cfg.get(name) is not None and not cfg[name].get('num_workers'):
@@ -207,11 +209,16 @@ def build_runner(cfg: Config) -> Runner:
 
     Args:
         cfg (Config): A finished config; changed in place where this machine has no GPU.
+
+    Raises:
+        OSError: If the work dir can not be made.
     """
     notes = adapt_to_cpu(cfg)
     if survives(cfg):
         use_resumable_parts(cfg)
     init_cpu_process_group(cfg)
+    with writing(cfg.work_dir, 'made'):
+        os.makedirs(cfg.work_dir, exist_ok=True)
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     filter_needless_log_lines(runner.logger)
     for note in notes:

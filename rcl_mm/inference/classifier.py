@@ -12,6 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
 from rcl_mm.conversion.errors import type_name
+from rcl_mm.engine.arguments import read_config
 from rcl_mm.engine.checkpoint import load_checkpoint_file
 from rcl_mm.engine.literal_config import read_literal_config
 
@@ -82,7 +83,7 @@ def load_classifier(
     elif not osp.isfile(config):
         raise FileNotFoundError(f'config "{config}" does not exist: give the path of a config file')
     else:
-        cfg = without_downloads(Config.fromfile(config))
+        cfg = without_downloads(read_config(config))
     if not isinstance(contents.get('state_dict'), dict):
         raise ValueError(f'"{checkpoint}" has no state_dict: give a checkpoint of a training run')
     model_cfg = copy.deepcopy(cfg.model)

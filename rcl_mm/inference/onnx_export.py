@@ -13,8 +13,9 @@ from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from rcl_mm.conversion.pipelines import output_size
+from rcl_mm.engine.arguments import check_checkpoint, check_config
 from rcl_mm.engine.compat import filter_needless_warnings
-from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.engine.errors import UsageError, report_errors, writing
 from rcl_mm.inference.classifier import Classifier, load_classifier, takes_rgb
 
 # Largest difference of a class score (a probability) that float32 on two runtimes may have.
@@ -65,6 +66,7 @@ def export_onnx(
 
     Raises:
         ValueError: If the size cannot be told, or the scores differ.
+        OSError: If the file can not be written.
     """
     import onnx
     import onnxruntime
@@ -74,8 +76,10 @@ def export_onnx(
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(2, 3, height, width, generator=generator) * 255
     folder = osp.dirname(osp.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with writing(path):
+        os.makedirs(folder, exist_ok=True)
+        unfinished = tempfile.TemporaryDirectory(dir=folder)
+    with unfinished as temporary:
         partial = osp.join(temporary, 'model.onnx')
         torch.onnx.export(
             module,
@@ -105,7 +109,8 @@ def export_onnx(
                 f'scores of ONNX Runtime differ from torch by {largest:.2g}, allowed is '
                 f'{TOLERANCE:.2g}: nothing is written'
             )
-        os.replace(partial, path)
+        with writing(path):
+            os.replace(partial, path)
     return largest
 
 
@@ -150,6 +155,9 @@ def export(args: argparse.Namespace) -> float:
         raise UsageError(f'-o "{args.out}" is no .onnx file')
     if args.input_size is not None and min(args.input_size) < 1:
         raise UsageError(f'--input-size {args.input_size} has to be positive')
+    check_checkpoint(args.checkpoint)
+    if args.config is not None:
+        check_config(args.config)
     filter_needless_warnings()
     MMLogger.get_current_instance().setLevel('WARNING')
     classifier = load_classifier(args.checkpoint, args.config)

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import track
 
 from rcl_mm.datasets.folder import EXTENSIONS, images_below
+from rcl_mm.engine.arguments import check_checkpoint, check_config
 from rcl_mm.engine.atomic_files import write_atomically
 from rcl_mm.engine.compat import filter_needless_warnings
-from rcl_mm.engine.errors import UsageError, report_errors
+from rcl_mm.engine.errors import UsageError, report_errors, writing
 from rcl_mm.inference.classifier import Classifier, image_pipeline, load_classifier
 
 
@@ -114,7 +115,8 @@ def write_csv(predictions: Sequence[Prediction], path: str, topk: int) -> None:
         pairs = [x for name, score in zip(names, scores) for x in (name, f'{score:.6f}')]
         pairs += [''] * (2 * topk - len(pairs))
         writer.writerow([image, *pairs, '' if names else 'unreadable'])
-    write_atomically(file.getvalue().encode('utf-8'), path)
+    with writing(path):
+        write_atomically(file.getvalue().encode('utf-8'), path)
 
 
 def predict_parser() -> argparse.ArgumentParser:
@@ -142,6 +144,9 @@ def predict(args: argparse.Namespace) -> List[Prediction]:
         raise UsageError(
             f'--topk {args.topk} --batch-size {args.batch_size}: allowed is 1 or more of each'
         )
+    check_checkpoint(args.checkpoint)
+    if args.config is not None:
+        check_config(args.config)
     filter_needless_warnings()
     MMLogger.get_current_instance().setLevel('WARNING')
     paths = find_images(args.images)

@@ -178,6 +178,36 @@ class TestTool:
         assert code == 0 and 'no warnings' in out
         assert (tmp_path / 'class_counts.csv').is_file()
 
+    @pytest.mark.parametrize(
+        ('option', 'counts'), [('imbalance_factor=10', '10'), ('imbalance_type=step', '2')]
+    )
+    def test_main__shared_options__go_to_the_data_sets(
+        self, tmp_path, inspect_tool, capsys, option, counts
+    ):
+        arguments = [str(DIGITS), '-o', str(tmp_path), '--cfg-options', option]
+        assert inspect_tool([*arguments, 'modle.x=1']) == 0
+        with (tmp_path / 'class_counts.csv').open() as file:
+            train = [row['train'] for row in csv.DictReader(file)]
+        before = inspect_config(DIGITS).counts.tolist()
+        assert train != list(map(str, before)) and train[-1] == counts
+        assert 'the config has no "modle", did you mean "model"?' in capsys.readouterr().err
+
+    def test_main__folder_of_ones_own(self, tmp_path, inspect_tool, capsys):
+        for name, number in dict(ant=10, bee=5).items():
+            (tmp_path / 'images' / name).mkdir(parents=True)
+            for index in range(number):
+                (tmp_path / 'images' / name / f'{index}.jpg').touch()
+        config = REPOSITORY / 'configs/rcl/timm_resnet50_folder_lt.py'
+        options = ['--cfg-options', f'data_root={tmp_path}/images']
+        assert inspect_tool([str(config), '-o', str(tmp_path / 'out'), *options]) == 0
+        assert '12 training images of 2 classes' in capsys.readouterr().out
+
+    def test_main__out_that_can_not_be_made(self, tmp_path, inspect_tool, capsys):
+        (tmp_path / 'file').touch()
+        out = tmp_path / 'file/out'
+        assert inspect_tool([str(DIGITS), '-o', str(out)]) == 1
+        assert capsys.readouterr().err == f'error: {out}: can not be made (Not a directory)\n'
+
     def test_main__no_such_config__one_line(self, inspect_tool, capsys):
         assert inspect_tool(['configs/nowhere.py']) == 2
         captured = capsys.readouterr()

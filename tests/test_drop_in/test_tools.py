@@ -1,5 +1,6 @@
 """tools/convert_config.py, tools/train.py --rcl, folder configs, downloads that fail."""
 
+import socket
 import urllib.error
 
 import numpy as np
@@ -13,9 +14,11 @@ import rcl_mm
 from rcl_mm.datasets import fill_in_folder_data
 from rcl_mm.engine.arguments import train_parser
 from rcl_mm.engine.downloads import failed_download
+from rcl_mm.engine.errors import report_errors
 from rcl_mm.engine.launch import convert_to_rcl
 
 from .conftest import MMPRETRAIN_CONFIGS, REPOSITORY
+from .test_inference import write_checkpoint
 
 CIFAR = MMPRETRAIN_CONFIGS / 'resnet/resnet18_8xb16_cifar10.py'
 DEIT = MMPRETRAIN_CONFIGS / 'deit/deit-tiny_4xb256_in1k.py'
@@ -123,6 +126,36 @@ class TestDownloads:
         assert error.startswith('error: pre-trained weights could not be downloaded')
         assert 'give the file' in error
 
+    @pytest.mark.parametrize('name', ['CIFAR10', 'CIFAR100'])
+    def test_images_without_a_network(self, name, tmp_path, monkeypatch, capsys):
+        def no_network(*args, **kwargs):
+            raise urllib.error.URLError(OSError('down')) from socket.gaierror(-2, 'unknown')
+
+        monkeypatch.setattr('urllib.request.urlopen', no_network)
+        root = tmp_path / 'cifar'
+        dataset = dict(type=name, data_root=f'{root}/', split='train')
+        wrapped = dict(type='LongTailedDataset', dataset=dataset, imbalance_factor=10)
+        assert report_errors(lambda: DATASETS.build(wrapped)) == 1
+        assert capsys.readouterr().err == (
+            f'error: the images of {name} are not in {root} and could not be downloaded (no '
+            f'network): "python tools/prepare_data.py {name.lower()} {root}" says what to get\n'
+        )
+
+    def test_no_folder_of_cifar10_jpeg(self, tmp_path, capsys):
+        root = tmp_path / 'cifar10_jpeg'
+        dataset = dict(type='CustomDataset', data_root=str(root), data_prefix='train')
+        assert report_errors(lambda: DATASETS.build(dataset)) == 1
+        assert capsys.readouterr().err == (
+            f'error: the images of CIFAR-10 (JPEG) are not in {root}/train: '
+            f'"python tools/prepare_data.py cifar10_jpeg {root}" says what to get\n'
+        )
+
+    def test_no_folder_of_other_images(self, tmp_path, capsys):
+        dataset = dict(type='CustomDataset', data_root=str(tmp_path), data_prefix='birds')
+        assert report_errors(lambda: DATASETS.build(dataset)) == 1
+        expected = f'error: {tmp_path}/birds: No such file or directory\n'
+        assert capsys.readouterr().err == expected
+
     def test_names_the_address(self):
         try:
             try:
@@ -135,6 +168,44 @@ class TestDownloads:
     @pytest.mark.parametrize('error', [ValueError('x'), FileNotFoundError('x'), OSError('x')])
     def test_other_errors_are_left_alone(self, error):
         assert failed_download(error) is None
+
+
+class TestFilesOfPredictAndExport:
+    """What the tools say of a file that is not there, and of one that can not be written."""
+
+    def arguments(self, tool, images, out):
+        return [images, '--out', out] if tool == 'predict' else ['-o', out]
+
+    @pytest.mark.parametrize('tool', ['predict', 'export_onnx'])
+    @pytest.mark.parametrize('missing', ['checkpoint', 'config'])
+    def test_no_such_file__exit_2(self, run_tool, digits_folder, tmp_path, capsys, tool, missing):
+        checkpoint = tmp_path / 'last.pth'
+        checkpoint.touch()
+        arguments = self.arguments(tool, digits_folder, tmp_path / 'never.onnx')
+        if missing == 'config':
+            arguments = [checkpoint, *arguments, '--config', 'nowhere']
+        else:
+            arguments = ['nowhere', *arguments]
+        assert run_tool(f'tools/{tool}.py', *arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f'error: {missing} "nowhere" does not exist: give ')
+        assert len(error.splitlines()) == 1
+
+    @pytest.mark.parametrize('tool', ['predict', 'export_onnx'])
+    @pytest.mark.parametrize('place', ['file/model.onnx', 'model.onnx'])
+    def test_place_that_can_not_be_written(
+        self, run_tool, digits_folder, tmp_path, capsys, tool, place
+    ):
+        """Below a file there can be no file, and a folder is none."""
+        checkpoint = write_checkpoint(tmp_path / 'last.pth')
+        (tmp_path / 'file').touch()
+        (tmp_path / 'model.onnx').mkdir()
+        before = sorted(tmp_path.iterdir())
+        arguments = self.arguments(tool, digits_folder, tmp_path / place)
+        assert run_tool(f'tools/{tool}.py', checkpoint, *arguments) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f'error: {tmp_path / place}: can not be written (')
+        assert sorted(tmp_path.iterdir()) == before
 
 
 def test_class_counts_of_the_wrong_length_stop_training(tmp_path):

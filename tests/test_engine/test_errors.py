@@ -1,9 +1,12 @@
 """One line for what a user can mend, a traceback for everything else."""
 
+import re
+
 import pytest
+from mmengine.registry import LOOPS, MODELS
 
 from rcl_mm.class_counts import check_class_counts
-from rcl_mm.engine.errors import UsageError, is_users_to_mend, one_line, report_errors
+from rcl_mm.engine.errors import UsageError, is_users_to_mend, one_line, report_errors, writing
 
 
 def raising(error):
@@ -48,9 +51,50 @@ class TestReportErrors:
         assert report_errors(raising(UsageError('give a path'))) == 2
 
 
+class TestWriting:
+    def test_names_what_the_user_gave(self, tmp_path, capsys):
+        def run():
+            with writing(tmp_path / 'views.png'):
+                open(tmp_path / 'gone/.views.png.partial', 'w')
+
+        assert report_errors(run) == 1
+        assert capsys.readouterr().err == (
+            f'error: {tmp_path}/views.png: can not be written (No such file or directory)\n'
+        )
+
+    def test_other_errors_pass(self):
+        with pytest.raises(ValueError, match='^a bug$'), writing('views.png'):
+            raise ValueError('a bug')
+
+
 class TestIsUsersToMend:
     def test_unknown_registry_name(self):
         assert is_users_to_mend(KeyError('X is not in the mmengine::model registry. Please'))
+
+    @pytest.mark.parametrize(
+        ('registry', 'config', 'message'),
+        [
+            (MODELS, dict(type='RCLLoss', temprature=1), "RCLLoss.*argument 'temprature'"),
+            (
+                LOOPS,
+                dict(type='EpochBasedTrainLoop', max_epoch=1),
+                "EpochBasedTrainLoop.*argument 'max_epoch'",
+            ),
+        ],
+    )
+    def test_mistyped_argument_of_a_class(self, registry, config, message, capsys):
+        assert report_errors(lambda: registry.build(config)) == 1
+        error = capsys.readouterr().err
+        assert re.search(message, error) and len(error.splitlines()) == 1
+
+    def test_mistyped_argument_elsewhere__is_a_bug(self):
+        class Own:
+            def __init__(self):
+                pass
+
+        with pytest.raises(TypeError, match='unexpected keyword') as error:
+            Own(x=1)
+        assert not is_users_to_mend(error.value)
 
     def test_error_that_a_hook_wrapped(self):
         """``Runner.call_hook`` raises a new TypeError ``from None``."""

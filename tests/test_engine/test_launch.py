@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rcl_mm.engine.arguments import train_parser
+from rcl_mm.engine.arguments import check_out, train_parser
 from rcl_mm.engine.checkpoint import load_checkpoint_file
 from rcl_mm.engine.launch import finish_config, load_config, merge_train_arguments
 
@@ -158,6 +158,33 @@ class TestUserErrors:
         assert len([line for line in error.splitlines() if line.startswith('error:')]) == 1
         assert 'Traceback' not in error
 
+    @pytest.mark.parametrize('depth', [0, 1, 2])
+    def test_syntax_error__names_the_file_that_has_it(self, tool, tmp_path, capsys, depth):
+        (tmp_path / 'config0.py').write_text('a = 1\nmodel = dict(\n')
+        for number in range(depth):
+            path = tmp_path / f'config{number + 1}.py'
+            path.write_text(f"_base_ = './config{number}.py'\n")
+        assert tool('train', tmp_path / f'config{depth}.py') == 1
+        error = capsys.readouterr().err
+        assert f"{tmp_path}/config0.py\", line 2 is no valid Python: '(' was never" in error
+        assert '<unknown>' not in error and len(error.splitlines()) == 1
+
+    def test_work_dir_that_can_not_be_made(self, tool, write_config, tmp_path, capsys):
+        (tmp_path / 'file').touch()
+        work = tmp_path / 'file/work'
+        assert tool('train', write_config(), '--work-dir', work) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error == f'error: {work}: can not be made (Not a directory)'
+
+    @pytest.mark.parametrize('option', ['model.head.loss.temprature=0.2', 'train_cfg.max_epoch=1'])
+    def test_mistyped_argument(self, tool, write_config, tmp_path, capsys, option):
+        arguments = ['--work-dir', tmp_path / 'work']
+        assert tool('train', write_config(), *arguments, options=[option]) == 1
+        error = capsys.readouterr().err
+        assert 'Traceback' not in error
+        argument = option.partition('=')[0].rpartition('.')[2]
+        assert f"unexpected keyword argument '{argument}'" in error.splitlines()[-1]
+
     def test_missing_base_config(self, tool, write_config, tmp_path, capsys):
         assert tool('train', write_config(base=tmp_path / 'nothing.py')) == 1
         assert 'nothing.py' in capsys.readouterr().err
@@ -170,6 +197,45 @@ class TestUserErrors:
         assert tool('train', config, '--work-dir', work) == 1
         assert 'class_counts is 0 for class 9' in capsys.readouterr().err
         assert 'Traceback (most recent call last)' in next(work.glob('*/*.log')).read_text()
+
+    def test_first_name_that_the_config_has_not__warning(self, tool, tmp_path, capsys):
+        """The tests' own experiment_name is no such name: the runner knows it."""
+        config = tmp_path / 'config.py'
+        config.write_text('model = dict()\n')
+        options = ['modle.head.x=1', 'randomness.seed=1', 'imbalance_factor=5', 'mine=2']
+        assert tool('train', config, options=options) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert lines[:2] == [
+            'warning: --cfg-options modle.head.x=1: the config has no "modle", did you mean '
+            '"model"?',
+            'warning: --cfg-options mine=2: the config has no "mine"',
+        ]
+        assert len(lines) == 3 and 'has no train_dataloader' in lines[2]
+
+    @pytest.mark.parametrize(
+        ('arguments', 'message'),
+        [
+            (['results.xlsx'], 'results.xlsx: allowed are .json, .csv and .pkl'),
+            (['results'], 'results: allowed are .json, .csv and .pkl'),
+            (
+                ['a.csv', '--out-item', 'metrics'],
+                'a.csv --out-item metrics: allowed are .json, .yaml, .yml and .pkl',
+            ),
+            (['a.json', '--out-item', 'pred'], 'a.json --out-item pred: allowed are .pkl'),
+        ],
+    )
+    def test_out_of_an_unknown_kind__before_anything_is_read(
+        self, tool, capsys, arguments, message
+    ):
+        assert tool('test', 'config.py', 'last.pth', '--out', *arguments) == 2
+        assert capsys.readouterr().err == f'error: --out {message}\n'
+
+    @pytest.mark.parametrize(
+        ('out', 'item'),
+        [('a.csv', None), ('a.pickle', None), ('a.pickle', 'pred'), ('a.yaml', 'metrics')],
+    )
+    def test_out_of_a_known_kind(self, out, item):
+        check_out(out, item)
 
     def test_pair_without_equals_sign(self, tool, write_config, capsys):
         with pytest.raises(SystemExit) as end:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..long_tailed import long_tailed_counts
 from .cifar import CIFAR_DATASETS, check_cifar
-from .folders import CIFAR10_JPEG, check_folders
+from .folders import CIFAR10_JPEG, check_folders, locate_cifar10_jpeg
 from .lists import LIST_BENCHMARKS, check_list_benchmark
 from .report import Report, Split
 
@@ -86,7 +86,10 @@ def prepare_data(
         long_tailed_counts(1, 1, imbalance_factor, imbalance_type)
     workers = workers or min(os.cpu_count() or 1, 16)
     report = Report(name, Path(root).expanduser())
-    _check_output(Path(output).expanduser() if output else None, report.root)
+    into = Path(into).expanduser()
+    # Where the class counts go; the folder of a zip may be one that can only be read.
+    place = locate_cifar10_jpeg(report.root, into)[0] if name == CIFAR10_JPEG else report.root
+    _check_output(Path(output).expanduser() if output else None, place)
 
     def start_progress(what: str, total: int):
         return _progress(console, what, total)
@@ -96,7 +99,7 @@ def prepare_data(
     elif name in LIST_BENCHMARKS:
         check_list_benchmark(report, not fast, make_lists, workers, start_progress)
     else:
-        check_folders(report, not fast, workers, Path(into).expanduser(), start_progress)
+        check_folders(report, not fast, workers, into, start_progress)
     if report.ok:
         if imbalance_factor is not None:
             _cut_long_tail(report, imbalance_factor, imbalance_type)

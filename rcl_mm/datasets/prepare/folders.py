@@ -4,16 +4,26 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 
 from ...class_counts import count_labels
+from ..folder import (
+    EXTENSIONS,
+    SPLIT_SEED,
+    VAL_FRACTION,
+    class_folders,
+    class_names,
+    images_below,
+    stratified_split,
+)
 from .images import check_images
 from .report import Report, Split
 
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
+# Of MMPretrain's CustomDataset, which reads CIFAR-10 (JPEG).
+CUSTOM_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
 
 CIFAR10_JPEG = 'cifar10_jpeg'
 CIFAR10_JPEG_TOTALS = dict(train=50_000, test=10_000)
@@ -67,39 +77,63 @@ def unpack_cifar10_jpeg(report: Report, archive: Path) -> None:
     report.notes.append(f'{archive} was unpacked to {target}')
 
 
-def find_cifar10_jpeg(report: Report, into: Path) -> None:
-    """Set ``report.root`` to the folder with train/ and test/, unpacking the zip if need be."""
-    given = report.root
-    archive = None
-    if given.is_file():
-        archive = given
-    elif (given / f'{CIFAR10_JPEG}.zip').is_file():
-        archive = given / f'{CIFAR10_JPEG}.zip'
+def locate_cifar10_jpeg(given: Path, into: Path) -> Tuple[Path, Optional[Path]]:
+    """Where the folder with train/ and test/ is or will be, and the zip that was given, if any.
+
+    Args:
+        given (Path): That folder, the folder around it, the zip, or a folder with the zip in it.
+        into (Path): The folder that a zip is unpacked in.
+    """
     for folder in (given, given / CIFAR10_JPEG):
         if (folder / 'train').is_dir() or (folder / 'test').is_dir():
-            report.root = folder
-            return
-    report.root = into / CIFAR10_JPEG if archive is not None else given / CIFAR10_JPEG
-    if archive is not None:
-        if report.root.is_dir():
-            report.notes.append(f'{report.root} is there already: {archive} was not unpacked')
-        else:
-            unpack_cifar10_jpeg(report, archive)
+            return folder, None
+    inside = given / f'{CIFAR10_JPEG}.zip'
+    # By its name, too: of a zip that does not exist a folder can not be meant.
+    if given.is_file() or (given.suffix.lower() == '.zip' and not given.is_dir()):
+        return into / CIFAR10_JPEG, given
+    if inside.is_file():
+        return into / CIFAR10_JPEG, inside
+    return given / CIFAR10_JPEG, None
 
 
-def list_class_folders(root: Path) -> Dict[str, List[Path]]:
+def find_cifar10_jpeg(report: Report, into: Path) -> None:
+    """Set ``report.root`` to the folder with train/ and test/, unpacking the zip if need be."""
+    report.root, archive = locate_cifar10_jpeg(report.root, into)
+    report.how_to_get = how_to_get_cifar10_jpeg(report.root)
+    if archive is None:
+        return
+    if not archive.is_file():
+        report.add('archive', f'{archive} does not exist')
+    elif report.root.is_dir():
+        report.notes.append(f'{report.root} is there already: {archive} was not unpacked')
+    else:
+        unpack_cifar10_jpeg(report, archive)
+
+
+def class_folders_of_cifar10_jpeg(folder: Path) -> Dict[str, List[Path]]:
     """Images of each class folder, as MMPretrain's CustomDataset finds them."""
     found = {}
-    with os.scandir(root) as entries:
+    with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir())
     for name in names:
-        files = (Path(d) / f for d, _, files in os.walk(root / name) for f in files)
-        found[name] = sorted(f for f in files if f.suffix.lower() in EXTENSIONS)
+        files = (Path(d) / f for d, _, files in os.walk(folder / name) for f in files)
+        found[name] = sorted(f for f in files if f.suffix.lower() in CUSTOM_EXTENSIONS)
     return found
 
 
-def _check_split(report: Report, split: str, folder: Path, classes: List[str]) -> List[Path]:
-    found = list_class_folders(folder)
+def class_folders_of_folder_lt(folder: Path) -> Dict[str, List[Path]]:
+    """Images of each class folder, as FolderLT finds them."""
+    return {
+        name: [folder / name / path for path in images_below(str(folder / name))]
+        for name in class_names(str(folder))
+    }
+
+
+def _check_split(
+    report: Report, split: str, folder: Path, found: Dict[str, List[Path]]
+) -> List[Path]:
+    """Check the class folders of a split against ``report.classes``; returns its images."""
+    classes = report.classes
     for name in sorted(set(classes) - set(found)):
         report.add('class folders that are missing', str(folder / name))
     for name in sorted(set(found) - set(classes)):
@@ -108,45 +142,76 @@ def _check_split(report: Report, split: str, folder: Path, classes: List[str]) -
         if name in found and not found[name]:
             report.add('classes without an image', str(folder / name))
     labels = [c for c, name in enumerate(classes) for _ in found.get(name, [])]
-    counts = count_labels(np.asarray(labels, dtype=np.int64), len(classes))
-    report.splits[split] = Split(int(counts.sum()), None, counts)
+    report.splits[split] = _split(labels, len(classes))
     return [path for name in classes for path in found.get(name, [])]
+
+
+def _split(labels: Sequence[int], num_classes: int) -> Split:
+    counts = count_labels(np.asarray(labels, dtype=np.int64), num_classes)
+    return Split(int(counts.sum()), None, counts)
+
+
+def _check_cifar10_jpeg(report: Report, into: Path) -> List[Path]:
+    """Check the folders of CIFAR-10 (JPEG); returns its images."""
+    find_cifar10_jpeg(report, into)
+    if 'archive' in report.problems:
+        return []
+    report.classes = sorted(CIFAR10_CATEGORIES)
+    files: List[Path] = []
+    for split, published in CIFAR10_JPEG_TOTALS.items():
+        folder = report.root / split
+        if not folder.is_dir():
+            report.add('folders that are missing', str(folder))
+            continue
+        files += _check_split(report, split, folder, class_folders_of_cifar10_jpeg(folder))
+        report.splits[split].published = published
+        counts = report.splits[split].counts
+        each = published // len(report.classes)
+        if (counts != each).any():
+            report.add(
+                'wrong numbers of images',
+                f'{folder} has {counts.tolist()} of its classes, published are {each:,} of each',
+            )
+    return files
+
+
+def _check_folder(report: Report) -> List[Path]:
+    """Check a folder of class folders as FolderLT would use it; returns its images."""
+    report.how_to_get = how_to_get_folder(report.root)
+    try:
+        train, report.classes = class_folders(str(report.root))
+    except (FileNotFoundError, ValueError) as error:
+        report.add('class folders that are missing', str(error))
+        return []
+    splits = {'train': Path(train)}
+    splits.update({s: report.root / s for s in ('val', 'test') if (report.root / s).is_dir()})
+    files: List[Path] = []
+    for split, folder in splits.items():
+        files += _check_split(report, split, folder, class_folders_of_folder_lt(folder))
+    if 'val' not in splits:
+        _hold_out(report)
+    return files
+
+
+def _hold_out(report: Report) -> None:
+    """Split the training images as FolderLT does where there is no val folder."""
+    counts = report.splits['train'].counts
+    labels = np.repeat(np.arange(len(counts)), counts)
+    held_out = stratified_split(labels, VAL_FRACTION, SPLIT_SEED)
+    report.splits['train'] = _split(labels[~held_out], len(counts))
+    report.splits['val'] = _split(labels[held_out], len(counts))
+    report.notes.append(
+        f'There is no {report.root / "val"}: FolderLT holds {VAL_FRACTION:.0%} of each class out '
+        'for validation, and the class counts are those of the rest'
+    )
 
 
 def check_folders(report: Report, decode: bool, workers: int, into: Path, start_progress) -> None:
     """Check classes, numbers and images; findings go to ``report``."""
-    published: Dict[str, int] = {}
     if report.name == CIFAR10_JPEG:
-        find_cifar10_jpeg(report, into)
-        published = CIFAR10_JPEG_TOTALS
-        report.how_to_get = how_to_get_cifar10_jpeg(report.root)
-        splits = {split: report.root / split for split in published}
-        report.classes = sorted(CIFAR10_CATEGORIES)
+        files = _check_cifar10_jpeg(report, into)
     else:
-        report.how_to_get = how_to_get_folder(report.root)
-        splits = {
-            s: report.root / s for s in ('train', 'val', 'test') if (report.root / s).is_dir()
-        }
-        splits = splits or {'train': report.root}
-        if 'train' in splits and splits['train'].is_dir():
-            report.classes = list(list_class_folders(splits['train']))
-        if not report.classes:
-            report.add('class folders that are missing', f'{splits.get("train", report.root)}/*')
-            return
-    files: List[Path] = []
-    for split, folder in splits.items():
-        if not folder.is_dir():
-            report.add('folders that are missing', str(folder))
-            continue
-        files += _check_split(report, split, folder, report.classes)
-        report.splits[split].published = published.get(split)
-        counts = report.splits[split].counts
-        if published and (counts != published[split] // len(report.classes)).any():
-            report.add(
-                'wrong numbers of images',
-                f'{folder} has {counts.tolist()} of its classes, published are '
-                f'{published[split] // len(report.classes):,} of each',
-            )
+        files = _check_folder(report)
     if 'train' in report.splits:
         report.class_counts = report.splits['train'].counts
     with start_progress(f'{"reading" if decode else "looking for"} images', len(files)) as advance:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import posixpath
 from pathlib import Path
 from typing import Dict, Type
 
 import numpy as np
 
 from ...class_counts import count_labels, shot_groups
+from ...engine.errors import writing
 from ..benchmarks import ImageNetLT, INaturalist2018, ListBenchmark, PlacesLT
 from ..image_lists import scan_image_list
 from .images import check_images
@@ -66,8 +68,9 @@ def make_inaturalist_lists(root: Path, report: Report) -> None:
             )
             continue
         partial = target.with_name(f'{target.name}.partial')
-        partial.write_text(''.join(lines), encoding='utf-8')
-        os.replace(partial, target)
+        with writing(target):
+            partial.write_text(''.join(lines), encoding='utf-8')
+            os.replace(partial, target)
         report.notes.append(f'{target} was made from {source.name}: {len(lines):,} images')
 
 
@@ -124,10 +127,12 @@ def check_list_benchmark(
 
 
 def _check_disjoint(report: Report, lists: Dict[str, list]) -> None:
+    # The same file can be written in several ways: train/a.jpg, ./train/a.jpg.
+    lists = {split: set(map(posixpath.normpath, paths)) for split, paths in lists.items()}
     names = list(lists)
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
-            shared = sorted(set(lists[first]) & set(lists[second]))
+            shared = sorted(lists[first] & lists[second])
             if shared:
                 report.add(
                     'images in two splits',

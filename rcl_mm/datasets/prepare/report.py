@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...class_counts import shot_groups
+from ...engine.errors import writing
 
 
 @dataclass
@@ -76,6 +77,7 @@ class Report:
 
         Raises:
             ValueError: If there are problems: the counts of a damaged set are no result.
+            OSError: If the file can not be written.
         """
         if not self.ok or self.class_counts is None:
             raise ValueError(f'{self.name} has problems: its class counts are not written')
@@ -87,8 +89,10 @@ class Report:
         )
         # Renamed into place, so that no reader ever sees half a file.
         partial = path.with_name(f'{path.name}.partial')
-        partial.write_text(json.dumps(data, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
-        os.replace(partial, path)
+        text = json.dumps(data, indent=1, ensure_ascii=False) + '\n'
+        with writing(path):
+            partial.write_text(text, encoding='utf-8')
+            os.replace(partial, path)
         self.counts_file = path
 
     def render(self, console: Console, max_shown: int = 5) -> None:
