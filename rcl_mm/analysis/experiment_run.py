@@ -174,15 +174,12 @@ def execute_run(
 
 def remove_what_is_stale(run: Run, folder: Path) -> None:
     """Remove checkpoints and result of other settings: the run would go on from them."""
-    note = folder / DIGEST_NAME
-    before = note.read_text('utf-8') if note.is_file() else None
-    if before is None:
-        before = (read_json(folder / RESULT_NAME) or {}).get('digest')
-    if before != run.digest():
-        stale = [*folder.glob('*.pth'), folder / 'last_checkpoint', folder / RESULT_NAME]
-        for path in stale:
+    note, digest = folder / DIGEST_NAME, run.digest()
+    result = read_json(folder / RESULT_NAME) or {}
+    if digest != (note.read_text('utf-8') if note.is_file() else result.get('digest')):
+        for path in (*folder.glob('*.pth'), folder / 'last_checkpoint', folder / RESULT_NAME):
             path.unlink(missing_ok=True)
-        note.write_text(run.digest(), 'utf-8')
+        note.write_text(digest, 'utf-8')
 
 
 def record_failure(run: Run, work_dir: Path, error: BaseException) -> None:
