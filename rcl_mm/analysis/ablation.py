@@ -19,8 +19,8 @@ from rcl_mm.analysis.experiment_cli import (
     run_tool,
     settings_of,
 )
-from rcl_mm.analysis.experiment_run import write_json
 from rcl_mm.analysis.experiments import Outcome, Run, run_experiment
+from rcl_mm.analysis.run_files import write_json
 from rcl_mm.engine.arguments import CFG_OPTIONS_HELP, SettingsAction
 from rcl_mm.engine.errors import UsageError
 

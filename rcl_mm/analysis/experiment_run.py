@@ -4,8 +4,6 @@ import copy
 import hashlib
 import json
 import math
-import os
-import shutil
 import subprocess
 import time
 import traceback
@@ -19,6 +17,14 @@ from mmengine.config import Config, ConfigDict
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from rcl_mm.analysis.run_files import (
+    FAILURE_NAME,
+    RESULT_NAME,
+    read_json,
+    remove_checkpoints,
+    remove_what_is_stale,
+    write_json,
+)
 from rcl_mm.analysis.runner_state import isolated_runner_state
 from rcl_mm.engine.arguments import train_parser
 from rcl_mm.engine.errors import UsageError, one_line
@@ -26,9 +32,6 @@ from rcl_mm.engine.launch import build_runner, finish_config, load_config, merge
 from rcl_mm.evaluation.provenance import provenance
 
 FORMAT = 1
-RESULT_NAME = 'result.json'
-FAILURE_NAME = 'failure.json'
-DIGEST_NAME = 'digest.txt'
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -103,22 +106,6 @@ def _read_config(path: str) -> Config:
     return Config.fromfile(path, import_custom_modules=False)
 
 
-def read_json(path: Path) -> Optional[Dict[str, Any]]:
-    """A JSON file, or None if there is none or it was cut short."""
-    try:
-        return json.loads(path.read_text('utf-8'))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-
-
-def write_json(path: Path, document: Any) -> None:
-    """Write JSON so that a reader finds the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.part')
-    partial.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n', 'utf-8')
-    partial.replace(path)
-
-
 def execute_run(
     run: Run, work_dir: Path, checkpoints: str = 'last', commit: Optional[str] = None
 ) -> Dict[str, Any]:
@@ -141,7 +128,7 @@ def execute_run(
     folder = run.folder(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE_NAME).unlink(missing_ok=True)
-    remove_what_is_stale(run, folder)
+    remove_what_is_stale(folder, run.digest())
     started = time.time()
     resumed = any(folder.glob('*.pth'))
     with isolated_runner_state():
@@ -170,16 +157,6 @@ def execute_run(
     remove_checkpoints(folder, keep_last=checkpoints == 'last')
     write_json(folder / RESULT_NAME, record)
     return record
-
-
-def remove_what_is_stale(run: Run, folder: Path) -> None:
-    """Remove checkpoints and result of other settings: the run would go on from them."""
-    note, digest = folder / DIGEST_NAME, run.digest()
-    result = read_json(folder / RESULT_NAME) or {}
-    if digest != (note.read_text('utf-8') if note.is_file() else result.get('digest')):
-        for path in (*folder.glob('*.pth'), folder / 'last_checkpoint', folder / RESULT_NAME):
-            path.unlink(missing_ok=True)
-        note.write_text(digest, 'utf-8')
 
 
 def record_failure(run: Run, work_dir: Path, error: BaseException) -> None:
@@ -261,18 +238,6 @@ def release(runner: Runner) -> None:
             loader._iterator = None
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def remove_checkpoints(folder: Path, keep_last: bool) -> None:
-    """Remove the checkpoints of a finished run, or all but the last."""
-    pointer = folder / 'last_checkpoint'
-    last = pointer.read_text('utf-8').strip() if keep_last and pointer.is_file() else ''
-    for path in folder.glob('*.pth'):
-        if path.name != os.path.basename(last):
-            path.unlink()
-    if not keep_last:
-        pointer.unlink(missing_ok=True)
-        shutil.rmtree(folder / 'vis_data', ignore_errors=True)
 
 
 def device_name() -> str:

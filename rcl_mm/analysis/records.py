@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-from rcl_mm.analysis.experiment_run import FORMAT, RESULT_NAME, read_json, write_json
+from rcl_mm.analysis.config_diff import config_differences
+from rcl_mm.analysis.experiment_run import FORMAT
+from rcl_mm.analysis.run_files import RESULT_NAME, read_json, write_json
 from rcl_mm.engine.errors import UsageError
 
 # Written once where all records agree.
@@ -23,6 +25,26 @@ def find_records(work_dir: Path) -> List[Dict[str, Any]]:
     if not records:
         raise UsageError(f'"{work_dir}" has no {RESULT_NAME}: give the work dir of an experiment')
     return records
+
+
+def require_one_setting_a_row(records: Sequence[Dict[str, Any]]) -> None:
+    """A row of a table is one setting with several seeds: anything else has no mean.
+
+    Raises:
+        UsageError: If runs of equal factors and split differ in config or options.
+    """
+    rows: Dict[str, Dict[str, Any]] = {}
+    for record in records:
+        row = json.dumps([record['factors'], record['split']], sort_keys=True)
+        first = rows.setdefault(row, record)
+        settings = [{'config': one['config'], **one['options']} for one in (first, record)]
+        differences = config_differences(settings)
+        if differences:
+            path, (one, other) = differences[0]
+            raise UsageError(
+                f'runs {first["name"]} and {record["name"]} are seeds of one row but differ in '
+                f'{path} ({one} and {other}): run one of them again with the settings of the other'
+            )
 
 
 def pack_records(records: Sequence[Dict[str, Any]]) -> Dict[str, Any]:
@@ -79,8 +101,13 @@ def unpack_records(document: Dict[str, Any]) -> List[Dict[str, Any]]:
 
 
 def collect(work_dir: Path, output: Path) -> int:
-    """Write all results below a folder into one file; returns how many."""
+    """Write all results below a folder into one file; returns how many.
+
+    Raises:
+        UsageError: If there is none, or seeds of one row have different settings.
+    """
     records = find_records(work_dir)
+    require_one_setting_a_row(records)
     document = pack_records(records)
     lines = [
         f'"{key}": {json.dumps(document[key])}' for key in ('format', 'shared', 'metric_names')

@@ -11,8 +11,9 @@ from typing import Any, Callable, Dict, List, Optional
 from rcl_mm.analysis import study_tables, sweep_tables
 from rcl_mm.analysis.ablation import digits_ablation_tables
 from rcl_mm.analysis.comparison import markdown_table
-from rcl_mm.analysis.experiment_run import ROOT, read_json
+from rcl_mm.analysis.experiment_run import ROOT
 from rcl_mm.analysis.records import unpack_records
+from rcl_mm.analysis.run_files import read_json
 from rcl_mm.engine.errors import UsageError
 
 PAGE = ROOT / 'docs' / 'results.md'

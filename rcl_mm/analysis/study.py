@@ -12,9 +12,9 @@ from rcl_mm.analysis.experiment_cli import (
     run_tool,
     settings_of,
 )
-from rcl_mm.analysis.experiment_run import write_json
 from rcl_mm.analysis.experiments import Outcome, Run, Settings, run_experiment
 from rcl_mm.analysis.records import collect, restore
+from rcl_mm.analysis.run_files import write_json
 from rcl_mm.analysis.statistics import format_estimate
 from rcl_mm.analysis.study_plan import (
     CIFAR_METHODS,

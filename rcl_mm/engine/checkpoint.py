@@ -7,6 +7,7 @@ refused with its name, and no checkpoint can make the program run code of the ch
 import logging
 import pickle
 import re
+import textwrap
 import zipfile
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
@@ -93,10 +94,10 @@ def _explain(source: Union[str, Path], error: Exception) -> str:
                 f'checkpoint "{source}" is refused: it asks for {wanted.group(1)}, which is not on '
                 'the list of safe globals, see docs/reliability.md'
             )
-    first_line = text.strip().splitlines()[0] if text.strip() else ''
+    first_line = textwrap.shorten((text.strip().splitlines() or [''])[0], 120, placeholder=' ...')
     return (
         f'checkpoint "{source}" is cut short or corrupt ({type(error).__name__}: '
-        f'{first_line[:120]}): use another one'
+        f'{first_line}): use another one'
     )
 
 

@@ -15,19 +15,15 @@ from mmengine.visualization import Visualizer
 
 from rcl_mm.analysis import experiment_run
 from rcl_mm.analysis.experiment_run import (
-    DIGEST_NAME,
-    FAILURE_NAME,
-    RESULT_NAME,
     ROOT,
     Run,
     code_commit,
     device_name,
     evaluate,
     execute_run,
-    read_json,
     record_failure,
-    write_json,
 )
+from rcl_mm.analysis.run_files import DIGEST_NAME, FAILURE_NAME, RESULT_NAME, read_json, write_json
 from rcl_mm.analysis.runner_state import isolated_runner_state
 from rcl_mm.analysis.study_plan import resident_digits
 from rcl_mm.engine.arguments import train_parser

@@ -13,9 +13,10 @@ from rich.console import Console
 from test_experiment_run import CONFIG, small_run
 
 from rcl_mm.analysis import experiment_workers
-from rcl_mm.analysis.experiment_run import FAILURE_NAME, ROOT, Run, read_json
+from rcl_mm.analysis.experiment_run import ROOT, Run
 from rcl_mm.analysis.experiment_workers import Settings
 from rcl_mm.analysis.experiments import run_experiment
+from rcl_mm.analysis.run_files import FAILURE_NAME, read_json
 from rcl_mm.engine.errors import UsageError
 
 

@@ -5,8 +5,9 @@ import json
 import pytest
 from synthetic_records import record_of
 
-from rcl_mm.analysis.experiment_run import RESULT_NAME, Run, write_json
+from rcl_mm.analysis.experiment_run import Run
 from rcl_mm.analysis.records import collect, find_records, pack_records, read_records, restore
+from rcl_mm.analysis.run_files import RESULT_NAME, write_json
 from rcl_mm.engine.errors import UsageError
 
 
@@ -18,7 +19,8 @@ def work_dir(tmp_path):
         metrics = {'long_tail/top1': 80.123456 + seed, 'long_tail/ece': None}
         if seed == 2:
             metrics['long_tail/few'] = 7.0
-        run = Run(f'method/seed{seed}', 'configs/x.py', seed, chosen, {'method': 'm'})
+        factors = {'method': 'other' if seed == 2 else 'm'}
+        run = Run(f'method/seed{seed}', 'configs/x.py', seed, chosen, factors)
         device = 'another' if seed == 2 else 'one'
         write_json(tmp_path / run.name / RESULT_NAME, record_of(run, metrics, device=device))
     write_json(tmp_path / 'method' / 'seed9' / 'failure.json', {'error': 'ValueError'})
@@ -68,6 +70,22 @@ def test_restore_lets_an_experiment_go_on(work_dir, tmp_path_factory) -> None:
     # What is there already is left alone.
     assert json.loads((other / 'method' / 'seed0' / RESULT_NAME).read_text()) == {'mine': True}
     assert json.loads((other / 'method' / 'seed1' / RESULT_NAME).read_text())['seed'] == 1
+
+
+@pytest.mark.parametrize(
+    ('config', 'options', 'said'),
+    [
+        ('configs/x.py', {'a.b': 2}, r'differ in a\.b \(1 and 2\)'),
+        ('configs/x.py', {}, r'differ in a\.b \(1 and –\)'),
+        ('configs/y.py', {'a.b': 1}, 'differ in config'),
+    ],
+)
+def test_seeds_of_a_row_have_one_setting(work_dir, config, options, said) -> None:
+    run = Run('method/seed3', config, 3, options, {'method': 'm'})
+    write_json(work_dir / run.name / RESULT_NAME, record_of(run))
+    with pytest.raises(UsageError, match=f'method/seed0 and method/seed3 .* {said}'):
+        collect(work_dir, work_dir / 'all.json')
+    assert not (work_dir / 'all.json').exists()
 
 
 def test_nothing_to_collect(tmp_path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from synthetic_records import record_of
 
 from rcl_mm.analysis.ablation import DIGITS_ROWS, ablation_runs
-from rcl_mm.analysis.experiment_run import RESULT_NAME, write_json
 from rcl_mm.analysis.records import collect
 from rcl_mm.analysis.results_tables import (
     FOLDER,
@@ -17,6 +16,7 @@ from rcl_mm.analysis.results_tables import (
     read_results_folder,
     update_results,
 )
+from rcl_mm.analysis.run_files import RESULT_NAME, write_json
 from rcl_mm.analysis.study_plan import cifar_runs, cifar_sweep_runs, digits_runs, sweep_runs
 from rcl_mm.analysis.sweep_tables import best_setting
 from rcl_mm.engine.errors import UsageError

@@ -6,8 +6,9 @@ import pytest
 from synthetic_records import record_of
 
 from rcl_mm.analysis import study
-from rcl_mm.analysis.experiment_run import RESULT_NAME, Run, write_json
+from rcl_mm.analysis.experiment_run import Run
 from rcl_mm.analysis.experiments import Outcome
+from rcl_mm.analysis.run_files import RESULT_NAME, write_json
 from rcl_mm.analysis.study import main
 
 
