@@ -91,6 +91,7 @@ def group_panel(methods: List[Method]) -> Panel:
 
     def draw(axes) -> None:
         width = 0.8 / len(methods)
+        top = 1.0
         for index, (method, one) in enumerate(zip(methods, figures)):
             for place, name in enumerate(names):
                 if name not in one:
@@ -107,6 +108,7 @@ def group_panel(methods: List[Method]) -> Panel:
                     label=method.name if place == 0 else None,
                 )
                 half = confidence_interval(values)
+                top = max(top, np.nanmax(values), min(100.0, np.nanmean(values) + (half or 0.0)))
                 if half is not None:
                     axes.errorbar(x, np.nanmean(values), half, color='black', capsize=3, lw=1)
                     axes.plot([x] * len(values), values, '.', color='black', markersize=3)
@@ -114,8 +116,7 @@ def group_panel(methods: List[Method]) -> Panel:
         axes.set_ylabel('percent')
         axes.grid(axis='x', visible=False)
         legend(axes, loc='upper right', ncols=min(len(methods), 2))
-        top = max(np.nanmax(one[name]) for one in figures for name in one if name in names)
-        axes.set_ylim(0, max(1.0, 1.25 * top))  # room for the legend
+        axes.set_ylim(0, 1.25 * top)  # room for the legend
         axes.set_yticks([tick for tick in axes.get_yticks() if tick <= 100])
 
     seeds = max(len(method.results) for method in methods)

@@ -28,6 +28,7 @@ TABLES: Dict[str, Callable[..., Optional[str]]] = {
     'findings': study_tables.findings,
     'sweep': sweep_tables.sweep_table,
     'beta': sweep_tables.beta_table,
+    'prior': sweep_tables.prior_table,
     'chosen': sweep_tables.chosen_settings,
     'ablation': lambda records: digits_ablation_tables(records).strip(),
 }

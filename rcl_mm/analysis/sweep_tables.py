@@ -85,20 +85,45 @@ def beta_table(records: Records) -> Optional[str]:
     return markdown_table(['β', *(f's²/τ = {s:g}' for s in shared)], body)
 
 
+def prior_table(records: Records, *method: str) -> Optional[str]:
+    """What the prior changes: each gamma minus gamma = 0 at the same s^2 / tau and seed."""
+    name = ' '.join(method) or 'RCL'
+    weight = usual_weight(records, name)
+    found = [s for s in sweep_values(records, name) if s[2] == weight]
+    powers = sorted({power for _, power, _ in found if power})
+    sharpnesses = sorted({sharpness for sharpness, power, _ in found if not power})
+    body, pooled = [], {power: [] for power in powers}
+    for sharpness in sharpnesses:
+        cells = []
+        for power in powers:
+            pairs = _pairs(records, name, (sharpness, power, weight), (sharpness, 0.0, weight))
+            pooled[power] += pairs
+            cells.append(_difference(pairs))
+        body.append([f'{sharpness:g} (s = {feature_scale(sharpness):g})', *cells])
+    if not any(pooled.values()):
+        return None
+    body.append(['all', *(_difference(pairs) for pairs in pooled.values())])
+    return markdown_table(['s²/τ', *(f'γ = {power:g} minus γ = 0' for power in powers)], body)
+
+
 def chosen_settings(records: Records) -> str:
     """The best setting of each method, and its paired difference to s = 1 at the recipe's beta."""
     body = []
     for method in methods_of(records):
         best, value = best_setting(records, method)
         plain = (10.0, 1.0, usual_weight(records, method))
-        difference = format_estimate(_difference(records, method, best, plain), sign=True)
+        difference = _difference(_pairs(records, method, best, plain))
         settings = [f'{best[0]:g}', f'{feature_scale(best[0]):g}', f'{best[2]:g}']
         body.append([method, *settings, format_estimate(value), difference])
     header = ['method', 's²/τ', 'feature_scale', 'con_weight', 'balanced', 'minus s = 1']
     return markdown_table(header, body)
 
 
-def _difference(records: Records, method: str, first: Setting, second: Setting) -> Estimate:
+def _pairs(
+    records: Records, method: str, first: Setting, second: Setting
+) -> List[Tuple[float, float]]:
+    """Balanced validation accuracies of two settings, seed by seed."""
+
     def by_seed(setting: Setting) -> Dict[int, float]:
         return {
             record['seed']: metric_of(record, 'balanced')
@@ -107,5 +132,8 @@ def _difference(records: Records, method: str, first: Setting, second: Setting) 
         }
 
     one, other = by_seed(first), by_seed(second)
-    seeds = [seed for seed in one if seed in other]
-    return paired_difference([one[seed] for seed in seeds], [other[seed] for seed in seeds])
+    return [(one[seed], other[seed]) for seed in one if seed in other]
+
+
+def _difference(pairs: Sequence[Tuple[float, float]]) -> str:
+    return format_estimate(paired_difference(*zip(*pairs)), sign=True) if pairs else '-'

@@ -31,6 +31,7 @@ def value_of(run) -> float:
     value += 0.1 * (run.seed - 1) * (factors['method'] in ('RCL', '5_rcl'))
     value -= factors.get('imbalance_factor', 0) / 10
     value += 3.0 * (factors.get('sharpness') == 20) * (run.split == 'val')
+    value += (1.0 + 0.1 * run.seed) * (factors.get('prior_power') == 1.5)
     return value
 
 
@@ -132,6 +133,19 @@ def test_sweep(results) -> None:
         '+3.0 ± 0.0',
     ]
     assert row(table(results, 'beta sweep'), '3')[1:] == ['68.0 ± 2.7', '68.0 ± 2.7', '71.0 ± 2.7']
+
+
+def test_what_the_prior_changes(results) -> None:
+    text = table(results, 'prior sweep RCL standalone')
+    assert row(text, 's²/τ')[1:] == [f'γ = {power} minus γ = 0' for power in (0.5, 1, 1.5)]
+    # Three seeds with differences of 1, 1.1 and 1.2; the five scales together have them five times.
+    assert row(text, '5 (s = 0.7071)')[1:] == ['+0.0 ± 0.0', '+0.0 ± 0.0', '**+1.1 ± 0.2**']
+    assert row(text, 'all')[3] == '**+1.1 ± 0.0**'
+    assert row(table(results, 'prior cifar-sweep RCL'), '10 (s = 1)')[1:] == [
+        '+0.0',
+        '+0.0',
+        '+1.0',
+    ]
 
 
 def test_provenance(results) -> None:
