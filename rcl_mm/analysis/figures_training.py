@@ -46,7 +46,8 @@ def training_panels(methods: List[Method]) -> List[Panel]:
         )
     for key, title in VALIDATION.items():
         name = f'long_tail/{key}'
-        if any(name in run.validation for method in methods for run in method.runs):
+        runs = (run for method in methods for run in method.runs if name in run.validation)
+        if any(len(run.validation[name][0]) > 1 for run in runs):  # a single point is no curve
             panels.append(
                 _curves(methods, 'validation', name, f'validation: {title}', 'epoch', 'percent')
             )

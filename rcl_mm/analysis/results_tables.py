@@ -1,12 +1,13 @@
 """Makes every figure of docs/results.md from the files in docs/results/, none typed by hand.
 
-The page holds its text; between ``<!-- table: NAME ARGUMENTS -->`` and ``<!-- end -->`` stands what
-the function of that name in :data:`TABLES` makes.
+README.md has a table of them, too. A page holds its text; between
+``<!-- table: NAME ARGUMENTS -->`` and ``<!-- end -->`` stands what the function of that name in
+:data:`TABLES` makes.
 """
 
 import re
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from rcl_mm.analysis import study_tables, sweep_tables
 from rcl_mm.analysis.ablation import digits_ablation_tables
@@ -16,7 +17,7 @@ from rcl_mm.analysis.records import unpack_records
 from rcl_mm.analysis.run_files import read_json
 from rcl_mm.engine.errors import UsageError
 
-PAGE = ROOT / 'docs' / 'results.md'
+PAGES = (ROOT / 'docs' / 'results.md', ROOT / 'README.md')
 FOLDER = ROOT / 'docs' / 'results'
 MARKER = re.compile(r'(<!-- table: (?P<call>[^>]+?) -->\n).*?(<!-- end -->)', re.DOTALL)
 
@@ -24,6 +25,7 @@ TABLES: Dict[str, Callable[..., Optional[str]]] = {
     'provenance': study_tables.provenance_table,
     'balanced': study_tables.balanced_table,
     'means': study_tables.means_of,
+    'headline': study_tables.headline_of,
     'differences': study_tables.differences_of,
     'findings': study_tables.findings,
     'sweep': sweep_tables.sweep_table,
@@ -114,8 +116,10 @@ def published_table(published: Dict[str, Any]) -> str:
     return markdown_table(header, rows, text_columns=4)
 
 
-def update_results(check: bool = False, page: Path = PAGE, folder: Path = FOLDER) -> None:
-    """Make the tables of the page anew.
+def update_results(
+    check: bool = False, pages: Sequence[Path] = PAGES, folder: Path = FOLDER
+) -> None:
+    """Make the tables of the pages anew.
 
     Args:
         check (bool): Only see whether they are current. Defaults to False.
@@ -123,10 +127,13 @@ def update_results(check: bool = False, page: Path = PAGE, folder: Path = FOLDER
     Raises:
         UsageError: With ``check``, if they are not.
     """
-    old = page.read_text('utf-8')
-    new = fill_tables(old, read_results_folder(folder))
-    if check and new != old:
-        raise UsageError(f'{page} is not current: python tools/study.py tables')
-    if not check and new != old:
-        page.write_text(new, 'utf-8')
-    print(f'{page}: {len(MARKER.findall(new))} tables {"are current" if new == old else "made"}')
+    results = read_results_folder(folder)
+    for page in pages:
+        old = page.read_text('utf-8')
+        new = fill_tables(old, results)
+        if check and new != old:
+            raise UsageError(f'{page} is not current: python tools/study.py tables')
+        if new != old:
+            page.write_text(new, 'utf-8')
+        made = 'are current' if new == old else 'made'
+        print(f'{page}: {len(MARKER.findall(new))} tables {made}')

@@ -21,9 +21,19 @@ METRICS = (*ACCURACY_METRICS, *FEATURES)
 LOWER_IS_BETTER = ('ece', 'simplex_distance')
 # What the findings are about, and what is compared with what.
 FINDING_METRICS = ('balanced', 'few', 'worst', 'ece', 'compactness', 'simplex_distance')
+HEADLINE_METHODS = (
+    'cross-entropy',
+    'balanced softmax',
+    'BCL',
+    'RCL',
+    'BCL standalone',
+    'RCL standalone',
+)
+HEADLINE_METRICS = ('balanced', 'many', 'medium', 'few', 'worst')
 COMPARISONS = (
     ('RCL', 'BCL'),
     ('BCL + rebalanced', 'BCL'),
+    ('BCL + rebalanced', 'SupCon'),
     ('RCL', 'balanced softmax'),
     ('RCL standalone', 'BCL standalone'),
     ('RCL standalone', 'RCL'),
@@ -95,6 +105,13 @@ def means_of(records: Records, *where: str) -> Optional[str]:
     """All metrics of every method, of one imbalance if ``where`` names it."""
     rows = _rows(records, where)
     return None if rows is None else means_table(rows, METRICS)
+
+
+def headline_of(records: Records, *where: str) -> Optional[str]:
+    """The rows that a reader looks for first, with the accuracies alone."""
+    records = [record for record in records if record['factors']['method'] in HEADLINE_METHODS]
+    rows = _rows(records, where)
+    return None if rows is None else means_table(rows, HEADLINE_METRICS)
 
 
 def differences_of(records: Records, *where: str, baseline: str = 'BCL') -> Optional[str]:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from fake_runs import fake_results
+from fake_runs import fake_results, fake_work_dir
 from matplotlib.colors import to_rgb
 
 from rcl_mm.analysis import figures_accuracy, figures_confusion, figures_features
@@ -13,9 +13,9 @@ from rcl_mm.analysis.figure_style import (
     draw_panel,
     smooth_over_frequency,
 )
-from rcl_mm.analysis.figures_training import thin_out
+from rcl_mm.analysis.figures_training import thin_out, training_panels
 from rcl_mm.analysis.methods import Method
-from rcl_mm.analysis.run_data import Run
+from rcl_mm.analysis.run_data import Run, read_run
 
 # Severe deficiencies in linear RGB: Machado, Oliveira and Fernandes, IEEE TVCG 2009.
 COLOUR_BLINDNESS = {
@@ -121,6 +121,13 @@ class TestPanels:
         for key in ('gained', 'same', 'lost'):
             assert sum(row[key] for row in rows[:-1]) == total[key]
         assert f'all: {total["gained"]} gained' in panel.alt
+
+    @pytest.mark.parametrize(('epochs', 'curves'), [(1, 0), (2, 5)])
+    def test_training_panels__one_validation__is_no_curve(self, tmp_path, epochs, curves):
+        run = read_run(fake_work_dir(tmp_path / 'run', epochs=epochs, results=False))
+        names = [panel.name for panel in training_panels([Method('a', [run])])]
+        assert sum(name.startswith('validation') for name in names) == curves
+        assert 'training_loss_con' in names
 
     def test_margin_panel__alt_names_the_medians(self):
         one = method()

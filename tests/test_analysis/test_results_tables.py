@@ -11,7 +11,7 @@ from rcl_mm.analysis.records import collect
 from rcl_mm.analysis.results_tables import (
     FOLDER,
     MARKER,
-    PAGE,
+    PAGES,
     fill_tables,
     read_results_folder,
     update_results,
@@ -62,14 +62,16 @@ def row(text: str, label: str) -> list:
     return found
 
 
-def test_the_page_is_what_the_script_makes() -> None:
-    page = PAGE.read_text('utf-8')
-    assert fill_tables(page, read_results_folder()) == page, 'python tools/study.py tables'
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_the_page_is_what_the_script_makes(page) -> None:
+    text = page.read_text('utf-8')
+    assert MARKER.search(text)
+    assert fill_tables(text, read_results_folder()) == text, 'python tools/study.py tables'
 
 
 def test_no_figure_is_typed_by_hand() -> None:
     """Outside of the tables there is no number with a decimal point, and no percentage."""
-    text = MARKER.sub('', PAGE.read_text('utf-8'))
+    text = MARKER.sub('', PAGES[0].read_text('utf-8'))
     text = re.sub(r'arXiv \d+\.\d+|\d+%\s+interval', '', text)
     assert re.findall(r'\d+\.\d+|\d+ ?%', text) == []
 
@@ -115,6 +117,13 @@ def test_means(results) -> None:
         '3',
     ]
     assert row(table(results, 'means cifar-full'), 'BCL')[-1] == '2'
+
+
+def test_headline_has_the_rows_that_are_looked_for_first(results) -> None:
+    text = table(results, 'headline digits exp 50')
+    assert row(text, 'method')[1:] == ['balanced', 'runs']
+    assert row(text, 'RCL')[1:] == row(table(results, 'means digits exp 50'), 'RCL')[1:2] + ['3']
+    assert len(text.splitlines()) == 6 + 4 and 'SupCon' not in text
 
 
 def test_sweep(results) -> None:
@@ -196,8 +205,8 @@ def test_check_finds_a_stale_page(tmp_path, capsys) -> None:
     page = tmp_path / 'page.md'
     page.write_text('# Text\n<!-- table: published -->\n<!-- end -->\n')
     with pytest.raises(UsageError, match='is not current'):
-        update_results(check=True, page=page)
-    update_results(page=page)
+        update_results(check=True, pages=[page])
+    update_results(pages=[page])
     assert 'ProCo' in page.read_text()
-    update_results(check=True, page=page)
+    update_results(check=True, pages=[page])
     assert '1 tables are current' in capsys.readouterr().out

@@ -128,6 +128,24 @@ def test_prototypes_alone_as_keys_is_balanced_softmax(seed, class_averaging):
     torch.testing.assert_close(alone, expected)
 
 
+@few_examples
+@given(seed=seeds, anchor=st.integers(0, 9))
+def test_counts_in_proportion_to_the_keys_undo_the_class_averaging(seed, anchor):
+    """Then it is SupCon's softmax over the same keys, up to a constant without a gradient."""
+    embeddings, labels, prototypes = make_batch(images=5, views=2, seed=seed)
+    embeddings.requires_grad_()
+    sizes = torch.bincount(labels, minlength=NUM_CLASSES) + 1  # the prototype is a key, too
+    sizes[labels[anchor]] -= 1  # the anchor is not
+    keys = (embeddings, labels, prototypes)
+    rebalanced = rebalanced_contrastive_loss(*keys, 7 * sizes, reduction='none')[anchor]
+    summed = rebalanced_contrastive_loss(
+        *keys, prior_power=0, class_averaging=False, reduction='none'
+    )[anchor]
+    torch.testing.assert_close(rebalanced, summed - sizes[labels[anchor]].log())
+    gradients = [torch.autograd.grad(loss, embeddings)[0] for loss in (rebalanced, summed)]
+    torch.testing.assert_close(*gradients)
+
+
 def test_anchor_without_positive_is_left_out_of_the_mean():
     embeddings, _, _ = make_batch(images=5, views=1, prototypes=False)
     labels = torch.tensor([0, 0, 1, 2, 2])
