@@ -150,11 +150,13 @@ def _score_block(
     count = positives[rows].unsqueeze(1)
 
     # Row by row product with the mask: (b, 1, K) x (b, K, 1), without a masked copy.
-    similarity = torch.bmm(to_keys.unsqueeze(1), positive.unsqueeze(2)).squeeze(2)
+    operands = (to_keys.unsqueeze(1), positive.unsqueeze(2))
     if prototypes is None:
+        similarity = torch.bmm(*operands).squeeze(2)
         count = count.clamp(min=1)
     else:
-        similarity = similarity + to_prototypes.gather(1, labels)
+        similarity = to_prototypes.gather(1, labels)
+        similarity.unsqueeze(2).baddbmm_(*operands)
     block.add_(bias)
     if own_bias is not None:
         own = own_bias[rows].unsqueeze(1)

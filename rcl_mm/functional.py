@@ -126,7 +126,7 @@ def rebalanced_contrastive_loss(
         if reduction == 'sum':
             return loss.sum()
         if terms.valid is None:
-            return loss.sum() * (1 / max(anchors, 1))
+            return loss.mean() if anchors else loss.sum()
         # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
         return loss.sum() * ranks / terms.valid.sum().clamp(min=1)
 

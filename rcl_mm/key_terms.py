@@ -8,6 +8,7 @@ shorter than that.
 from typing import NamedTuple, Optional
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rcl_mm.distributed import PADDING_LABEL
@@ -59,9 +60,13 @@ def key_terms(
         sizes = like.new_zeros(entries) if prototypes is None else like.new_ones(entries)
         sizes.scatter_add_(0, rows, like.new_ones(1).expand(len(rows)))
         key_sizes = sizes[rows]
-        bias = -sizes.log() if class_averaging else torch.zeros_like(sizes)
-        if log_prior is not None:
-            bias[:classes].add_(log_prior)
+        bias = sizes.log() if class_averaging else torch.zeros_like(sizes)
+        if log_prior is None:
+            bias = bias.neg_()
+        elif padded:
+            bias = F.pad(log_prior, (0, 1)).sub_(bias)
+        else:
+            bias = log_prior - bias
     if bias is None:
         key_bias = -key_sizes.log() if class_averaging else torch.zeros_like(key_sizes)
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rcl_mm import balanced_contrast
 from rcl_mm.balanced_contrast import MEMORY_BUDGET, plan_rows
@@ -102,6 +103,33 @@ def test_chunks_above_the_budget_give_the_same_value_and_gradients(monkeypatch):
 )
 def test_plan_rows(arguments, rows):
     assert plan_rows(*arguments) == rows
+
+
+class Kernels(TorchDispatchMode):
+    """Counts the operations that do not only look at memory in another way or allocate it."""
+
+    NOT_KERNELS = ('empty', 'view', 'alias', 'detach')
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        name = operation.name().removeprefix('aten::')
+        if not operation.is_view and not any(part in name for part in self.NOT_KERNELS):
+            self.names.append(name)
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize('classes', [1000, 8142])
+def test_few_kernels(monkeypatch, classes):
+    """On a GPU each costs a start, and starts are most of the loss's time (loss_notes.md)."""
+    monkeypatch.setattr('rcl_mm.functional._check_label_values', lambda *_: None)  # CPU only
+    batch = long_tailed_batch(512, classes, 16)
+    with Kernels() as kernels:
+        rebalanced_contrastive_loss(*batch).backward()
+    assert len(kernels.names) <= 49, kernels.names
+    assert sum('mm' in name for name in kernels.names) >= 6  # it does see the products
 
 
 @pytest.mark.parametrize('chunk_size, prototypes', [(None, True), (7, True), (None, False)])
