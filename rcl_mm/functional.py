@@ -100,8 +100,7 @@ def rebalanced_contrastive_loss(
         prototypes = None if prototypes is None else prototypes.to(keys.dtype)
         log_prior = None
         if class_counts is not None and prior_power != 0:
-            log_prior = log_class_prior(class_counts, keys)
-            log_prior = log_prior if prior_power == 1 else prior_power * log_prior
+            log_prior = log_class_prior(class_counts, keys, prior_power)
         anchors, offset, key_labels, ranks = len(keys), 0, labels, 1
         if gather:
             keys, key_labels, offset, ranks = gather_embeddings(keys, labels)
@@ -175,7 +174,7 @@ def balanced_softmax_loss(
     with torch.autocast(scores.device.type, enabled=False):
         scores = at_least_float32(scores)
         if class_counts is not None and prior_power != 0:
-            scores = scores + prior_power * log_class_prior(class_counts, scores)
+            scores = scores + log_class_prior(class_counts, scores, prior_power)
         if not soft:
             return F.cross_entropy(scores, target, reduction=reduction)
         # A class of no training image has log-probability -inf; with target 0 it adds nothing.

@@ -90,12 +90,13 @@ def key_terms(
     return KeyTerms(key_bias, own_bias, positives, valid)
 
 
-def log_class_prior(class_counts: Tensor, like: Tensor) -> Tensor:
-    """Log of the class counts, shape (C, ), in the type of ``like``; -inf for a class of no image.
+def log_class_prior(class_counts: Tensor, like: Tensor, prior_power: float) -> Tensor:
+    """gamma log n_c, shape (C, ), in the type of ``like``; -inf for a class of no image.
 
     The losses do not change with a factor common to all counts (METHOD), so counts do for shares.
     """
-    return class_counts.to(like).log()
+    log_prior = class_counts.to(like).log()
+    return log_prior if prior_power == 1 else prior_power * log_prior
 
 
 def _occurrences(labels: Tensor) -> Tensor:
