@@ -14,6 +14,7 @@ from rcl_mm.functional import (
     check_reduction,
     rebalanced_contrastive_loss,
 )
+from rcl_mm.models.compiled_contrast import compiled_contrast
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
 
@@ -148,8 +149,9 @@ class RCLLoss(_ClassificationLoss):
             distributed training. Defaults to True.
         chunk_size (int, optional): Anchors per chunk of the contrastive loss, see
             :func:`rcl_mm.functional.rebalanced_contrastive_loss`. Defaults to None.
-        compile (bool): Run the contrastive loss through ``torch.compile``: fewer and larger
-            kernels on a GPU, seconds of compilation at the start. Defaults to False.
+        compile (bool | str): Run the contrastive loss through ``torch.compile``, in the mode that
+            a string names: fewer and larger kernels on a GPU, with 'reduce-overhead' replayed as
+            one CUDA graph; seconds of compilation at the start. Defaults to False.
         reduction (str): 'mean', 'sum' or 'none' over samples. Defaults to 'mean'.
         loss_weight (float): Weight of the whole loss. Defaults to 1.0.
         ignore_index (int, optional): Label of targets without loss. Defaults to None.
@@ -169,7 +171,7 @@ class RCLLoss(_ClassificationLoss):
         cls_prior_power: float = 1.0,
         gather: bool = True,
         chunk_size: Optional[int] = None,
-        compile: bool = False,
+        compile: Union[bool, str] = False,
         reduction: str = 'mean',
         loss_weight: float = 1.0,
         ignore_index: Optional[int] = None,
@@ -201,9 +203,7 @@ class RCLLoss(_ClassificationLoss):
         self.con_weight = con_weight
         self.gather = gather
         self.chunk_size = chunk_size
-        self._contrast = rebalanced_contrastive_loss
-        if compile:
-            self._contrast = torch.compile(rebalanced_contrastive_loss)
+        self._contrast = compiled_contrast(compile) if compile else rebalanced_contrastive_loss
         self._said_what_is_missing = False
 
     def forward(

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rcl_mm.functional import balanced_softmax_loss, rebalanced_contrastive_loss
+from rcl_mm.models.compiled_contrast import compiled_contrast
 
 from .cases import ABLATION, COUNTS, counts_for, make_batch
 
@@ -96,6 +97,22 @@ def test_compiles_into_one_graph(prototypes, backend):
     wanted = gradients_of(expected, embeddings, centres)
     for gradient, reference in zip(gradients_of(loss, embeddings, centres), wanted):
         torch.testing.assert_close(gradient, reference, rtol=1e-3, atol=1e-5)
+
+
+def test_replayed_as_a_cuda_graph__batch_after_batch():
+    """Each batch gets its own value and gradients, and an earlier loss can still be read."""
+    torch._dynamo.reset()
+    replayed, counts, losses = compiled_contrast('reduce-overhead'), COUNTS.cuda(), []
+    for seed in range(6):
+        embeddings, labels, centres = on_gpu(make_batch(images=32, seed=seed))
+        loss = replayed(embeddings, labels, centres, counts)
+        expected = rebalanced_contrastive_loss(embeddings, labels, centres, counts)
+        losses.append((loss, expected))
+        wanted = gradients_of(expected, embeddings, centres)
+        for gradient, reference in zip(gradients_of(loss, embeddings, centres), wanted):
+            torch.testing.assert_close(gradient, reference, rtol=1e-3, atol=1e-5)
+    for loss, expected in losses:
+        torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('classes, dimension', [(1000, 1024), (8142, 256), (10, 128)])

@@ -248,16 +248,27 @@ class TestBothParts:
             loss(*scores_and_labels())
         assert len(said) == 1 and 'RCLHead' in said[0] and 'balanced softmax' in said[0]
 
-    def test_compiled__same_value_and_gradient(self, monkeypatch):
+    @pytest.mark.parametrize('mode', [True, 'reduce-overhead'])
+    def test_compiled__same_value_and_gradient(self, monkeypatch, mode):
         # The default backend compiles C++ for a minute; the traced graph is the same.
-        compiler = torch.compile
-        monkeypatch.setattr(torch, 'compile', lambda f: compiler(f, backend='aot_eager'))
+        compiler, modes = torch.compile, []
+
+        def compile_quickly(function, mode):
+            modes.append(mode)
+            return compiler(function, backend='aot_eager')
+
+        monkeypatch.setattr(torch, 'compile', compile_quickly)
         _, labels = scores_and_labels()
         values = []
-        for compile in (False, True):
+        for compile in (False, mode):
             torch.manual_seed(0)
             embeddings = F.normalize(torch.randn(12, 6), dim=1).requires_grad_()
             loss = RCLLoss(COUNTS, compile=compile).contrastive(embeddings, labels)
             values.append((loss.detach(), *torch.autograd.grad(loss, embeddings)))
         for a, b in zip(*values):
             torch.testing.assert_close(a, b)
+        assert modes == ['default' if mode is True else mode]
+
+    def test_compiled__unknown_mode__error(self):
+        with pytest.raises(ValueError, match="compile='fast' is unknown, allowed are True"):
+            RCLLoss(COUNTS, compile='fast')
