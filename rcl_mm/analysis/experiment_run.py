@@ -125,10 +125,10 @@ def execute_run(
     Returns:
         dict: The record, as written to ``result.json``.
     """
-    folder = run.folder(work_dir)
+    folder, digest = run.folder(work_dir), run.digest()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FAILURE_NAME).unlink(missing_ok=True)
-    remove_what_is_stale(folder, run.digest())
+    remove_what_is_stale(folder, digest)
     started = time.time()
     resumed = any(folder.glob('*.pth'))
     with isolated_runner_state():
@@ -139,7 +139,7 @@ def execute_run(
             record = {
                 'format': FORMAT,
                 **asdict(run),
-                'digest': run.digest(),
+                'digest': digest,
                 'epochs': runner.epoch,
                 'iterations': runner.iter,
                 'resumed': resumed,

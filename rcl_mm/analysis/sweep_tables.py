@@ -67,7 +67,7 @@ def sweep_table(records: Records, *method: str) -> Optional[str]:
         for power in powers:
             text = format_estimate(values.get((sharpness, power, weight)))
             cells.append(f'**{text}**' if (sharpness, power, weight) == best else text)
-        body.append([f'{sharpness:g} (s = {feature_scale(sharpness):g})', *cells])
+        body.append([_row_label(sharpness), *cells])
     return markdown_table(['s²/τ', *(f'γ = {power:g}' for power in powers)], body)
 
 
@@ -89,7 +89,8 @@ def prior_table(records: Records, *method: str) -> Optional[str]:
     """What the prior changes: each gamma minus gamma = 0 at the same s^2 / tau and seed."""
     name = ' '.join(method) or 'RCL'
     weight = usual_weight(records, name)
-    found = [s for s in sweep_values(records, name) if s[2] == weight]
+    tried = {setting_of(record) for record in records if record['factors']['method'] == name}
+    found = [setting for setting in tried if setting[2] == weight]
     powers = sorted({power for _, power, _ in found if power})
     sharpnesses = sorted({sharpness for sharpness, power, _ in found if not power})
     body, pooled = [], {power: [] for power in powers}
@@ -99,7 +100,7 @@ def prior_table(records: Records, *method: str) -> Optional[str]:
             pairs = _pairs(records, name, (sharpness, power, weight), (sharpness, 0.0, weight))
             pooled[power] += pairs
             cells.append(_difference(pairs))
-        body.append([f'{sharpness:g} (s = {feature_scale(sharpness):g})', *cells])
+        body.append([_row_label(sharpness), *cells])
     if not any(pooled.values()):
         return None
     body.append(['all', *(_difference(pairs) for pairs in pooled.values())])
@@ -117,6 +118,10 @@ def chosen_settings(records: Records) -> str:
         body.append([method, *settings, format_estimate(value), difference])
     header = ['method', 's²/τ', 'feature_scale', 'con_weight', 'balanced', 'minus s = 1']
     return markdown_table(header, body)
+
+
+def _row_label(sharpness: float) -> str:
+    return f'{sharpness:g} (s = {feature_scale(sharpness):g})'
 
 
 def _pairs(
