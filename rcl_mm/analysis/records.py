@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from rcl_mm.analysis.config_diff import config_differences
 from rcl_mm.analysis.experiment_run import FORMAT
 from rcl_mm.analysis.run_files import RESULT_NAME, read_json, write_json
+from rcl_mm.engine.atomic_files import replacing
 from rcl_mm.engine.errors import UsageError
 
 # Written once where all records agree.
@@ -116,11 +117,8 @@ def collect(work_dir: Path, output: Path) -> int:
         # A line each, for readable differences.
         items = ',\n'.join(json.dumps(item) for item in document[key])
         lines.append(f'"{key}": [\n{items}\n]')
-    output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(output.name + '.part')
-    partial.write_text('{\n' + ',\n'.join(lines) + '\n}\n', 'utf-8')
-    partial.replace(output)
+    with replacing(output) as unfinished:
+        unfinished.write_text('{\n' + ',\n'.join(lines) + '\n}\n', 'utf-8')
     return len(records)
 
 

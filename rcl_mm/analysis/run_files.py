@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Dict, Optional
 
+from rcl_mm.engine.atomic_files import replacing
+
 RESULT_NAME = 'result.json'
 FAILURE_NAME = 'failure.json'
 DIGEST_NAME = 'digest.txt'
@@ -21,10 +23,8 @@ def read_json(path: Path) -> Optional[Dict[str, Any]]:
 
 def write_json(path: Path, document: Any) -> None:
     """Write JSON so that a reader finds the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.part')
-    partial.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n', 'utf-8')
-    partial.replace(path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n', 'utf-8')
 
 
 def remove_what_is_stale(folder: Path, digest: str) -> None:

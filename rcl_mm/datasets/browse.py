@@ -1,7 +1,6 @@
 """Drawing what a config's network is trained on: each image and its augmented views."""
 
 import copy
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Union
@@ -16,7 +15,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS
 
 from ..class_counts import dataset_labels
-from ..engine.errors import writing
+from ..engine.atomic_files import replacing
 from .draws import DrawIndex, sample_draws
 
 
@@ -147,8 +146,5 @@ def draw_views(images: List[ViewedImage], output: Union[str, Path]) -> None:
                 axis.imshow(picture, interpolation='nearest')
             title = image.title if column == 0 else f'view {column - 1}'
             axis.set_title(title, fontsize=7, parse_math=False)
-    # Renamed into place, so that a broken off run leaves no half picture.
-    partial = output.with_name(f'.{output.name}.partial')
-    with writing(output):
-        figure.savefig(partial, format='png', dpi=120)
-        os.replace(partial, output)
+    with replacing(output) as unfinished:
+        figure.savefig(unfinished, format='png', dpi=120)

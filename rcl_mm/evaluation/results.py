@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from rcl_mm.engine.atomic_files import replacing
 from rcl_mm.evaluation.result_tables import (
     FeatureSpace,
     Results,
@@ -66,21 +67,20 @@ def write_results(path: Union[str, Path], results: Results) -> None:
     path = Path(path)
     if not is_results_path(path):
         raise ValueError(f'results can be written to .json or .csv, got "{path}"')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + '.part')
     if path.suffix == '.csv':
         rows = per_class_table(results)
-        with partial.open('w', newline='', encoding='utf-8') as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    else:
-        partial.write_text(json.dumps(results_document(results), allow_nan=False), 'utf-8')
-        arrays = path.with_suffix('.npz.part')
-        with arrays.open('wb') as file:
-            np.savez_compressed(file, **_arrays(results))
-        arrays.replace(path.with_suffix('.npz'))
-    partial.replace(path)
+        with replacing(path) as unfinished:
+            with unfinished.open('w', newline='', encoding='utf-8') as file:
+                writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        return
+    text = json.dumps(results_document(results), allow_nan=False)
+    # The arrays first: where the document is, they are.
+    with replacing(path.with_suffix('.npz')) as unfinished:
+        np.savez_compressed(unfinished, **_arrays(results))
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, 'utf-8')
 
 
 def read_results(path: Union[str, Path]) -> Results:

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import io
 import os.path as osp
 import sys
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -15,9 +14,9 @@ from rich.progress import track
 
 from rcl_mm.datasets.folder import EXTENSIONS, images_below
 from rcl_mm.engine.arguments import check_checkpoint, check_config
-from rcl_mm.engine.atomic_files import write_atomically
+from rcl_mm.engine.atomic_files import replacing
 from rcl_mm.engine.compat import filter_needless_warnings
-from rcl_mm.engine.errors import UsageError, report_errors, writing
+from rcl_mm.engine.errors import UsageError, report_errors
 from rcl_mm.inference.classifier import Classifier, image_pipeline, load_classifier
 
 
@@ -108,15 +107,14 @@ def write_csv(predictions: Sequence[Prediction], path: str, topk: int) -> None:
     header = ['image', 'class', 'score']
     for rank in range(2, topk + 1):
         header += [f'class_{rank}', f'score_{rank}']
-    file = io.StringIO(newline='')
-    writer = csv.writer(file)
-    writer.writerow([*header, 'error'])
+    rows = [[*header, 'error']]
     for image, names, scores in predictions:
         pairs = [x for name, score in zip(names, scores) for x in (name, f'{score:.6f}')]
         pairs += [''] * (2 * topk - len(pairs))
-        writer.writerow([image, *pairs, '' if names else 'unreadable'])
-    with writing(path):
-        write_atomically(file.getvalue().encode('utf-8'), path)
+        rows.append([image, *pairs, '' if names else 'unreadable'])
+    with replacing(path) as unfinished:
+        with unfinished.open('w', newline='', encoding='utf-8') as file:
+            csv.writer(file).writerows(rows)
 
 
 def predict_parser() -> argparse.ArgumentParser:

@@ -88,8 +88,9 @@ def test_draw_views__not_a_png(cfg, tmp_path):
 
 
 def test_draw_views__place_that_can_not_be_written(cfg, tmp_path):
-    output = tmp_path / 'no_folder/views.png'
-    with pytest.raises(OSError, match=r'can not be written \(No such file') as error:
+    output = tmp_path / 'views.png'
+    output.mkdir()
+    with pytest.raises(OSError, match=r'can not be written \(Is a directory') as error:
         draw_views(training_views(cfg, num_images=1), output)
     assert error.value.filename == str(output)
 

@@ -10,6 +10,7 @@ from rcl_mm.class_counts import read_class_counts
 from rcl_mm.datasets import ImageNetLT, INaturalist2018, LongTailedDataset
 from rcl_mm.datasets.prepare import cifar as cifar_module
 from rcl_mm.datasets.prepare import prepare_data
+from rcl_mm.engine.atomic_files import TEMPORARY_PREFIX
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_data.py'
 LABELS = dict(train=[0, 0, 0, 1, 2, 2], val=[0, 1, 2], test=[2, 1, 0])
@@ -217,7 +218,7 @@ class TestTool:
 
     def test_counts_that_can_not_be_written(self, run, imagenet, tmp_path):
         target = tmp_path / 'counts.json'
-        (tmp_path / 'counts.json.partial').mkdir()
+        (tmp_path / f'{TEMPORARY_PREFIX}counts.json').mkdir()
         code, _, err = run('imagenet_lt', imagenet, '-o', target)
         assert code == 2
         assert err == f'prepare_data: {target}: can not be written (Is a directory)\n'

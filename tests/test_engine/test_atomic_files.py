@@ -10,6 +10,7 @@ from rcl_mm.engine.atomic_files import (
     TEMPORARY_PREFIX,
     AtomicLocalBackend,
     remove_unfinished,
+    replacing,
     write_atomically,
 )
 
@@ -69,6 +70,50 @@ class TestWriteAtomically:
         (tmp_path / 'a').touch()
         with pytest.raises(OSError, match='could not write 1 bytes'):
             write_atomically(b'x', tmp_path / 'a' / 'b.bin')
+
+
+class TestReplacing:
+    def test_new_file_in_a_new_folder(self, tmp_path):
+        path = tmp_path / 'a' / 'b.json'
+        with replacing(path) as unfinished:
+            unfinished.write_text('new')
+            assert not path.exists() and unfinished.suffix == '.json'
+        assert path.read_text() == 'new'
+        assert os.listdir(path.parent) == ['b.json']
+
+    def test_old_file_is_there_until_the_end(self, tmp_path):
+        path = tmp_path / 'b.json'
+        path.write_text('old')
+        with replacing(path) as unfinished:
+            unfinished.write_text('new')
+            assert path.read_text() == 'old'
+        assert path.read_text() == 'new'
+
+    @pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt])
+    def test_stopped_while_writing__old_file_and_nothing_else(self, tmp_path, error):
+        path = tmp_path / 'b.json'
+        path.write_text('old')
+        with pytest.raises(error), replacing(path) as unfinished:
+            unfinished.write_text('ne')
+            raise error
+        assert path.read_text() == 'old'
+        assert os.listdir(tmp_path) == ['b.json']
+
+    def test_full_disk__names_the_file(self, tmp_path, small_files_only):
+        path = tmp_path / 'b.json'
+        path.write_text('old')
+        with pytest.raises(OSError, match='can not be written') as full:
+            with replacing(path) as unfinished:
+                unfinished.write_bytes(bytes(5000))
+        assert full.value.filename == str(path)
+        assert path.read_text() == 'old'
+        assert os.listdir(tmp_path) == ['b.json']
+
+    def test_its_leftovers_go_with_the_others(self, tmp_path):
+        with replacing(tmp_path / 'b.json') as unfinished:
+            unfinished.touch()
+            assert remove_unfinished(tmp_path) == [unfinished.name]
+            unfinished.touch()
 
 
 class TestRemoveUnfinished:

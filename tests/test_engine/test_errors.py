@@ -55,7 +55,7 @@ class TestWriting:
     def test_names_what_the_user_gave(self, tmp_path, capsys):
         def run():
             with writing(tmp_path / 'views.png'):
-                open(tmp_path / 'gone/.views.png.partial', 'w')
+                open(tmp_path / 'gone/.unfinished-views.png', 'w')
 
         assert report_errors(run) == 1
         assert capsys.readouterr().err == (

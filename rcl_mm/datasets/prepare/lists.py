@@ -1,7 +1,6 @@
 """Checking ImageNet-LT, iNaturalist 2018 and Places-LT against their list files."""
 
 import json
-import os
 import posixpath
 from pathlib import Path
 from typing import Dict, Type
@@ -9,7 +8,7 @@ from typing import Dict, Type
 import numpy as np
 
 from ...class_counts import count_labels, shot_groups
-from ...engine.errors import writing
+from ...engine.atomic_files import replacing
 from ..benchmarks import ImageNetLT, INaturalist2018, ListBenchmark, PlacesLT
 from ..image_lists import scan_image_list
 from .images import check_images
@@ -67,10 +66,8 @@ def make_inaturalist_lists(root: Path, report: Report) -> None:
                 f'{source} is not the JSON of the challenge ({type(error).__name__}: {error})',
             )
             continue
-        partial = target.with_name(f'{target.name}.partial')
-        with writing(target):
-            partial.write_text(''.join(lines), encoding='utf-8')
-            os.replace(partial, target)
+        with replacing(target) as unfinished:
+            unfinished.write_text(''.join(lines), encoding='utf-8')
         report.notes.append(f'{target} was made from {source.name}: {len(lines):,} images')
 
 

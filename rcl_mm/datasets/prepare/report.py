@@ -1,7 +1,6 @@
 """What a check of a data set found, and how it is shown."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -12,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...class_counts import shot_groups
-from ...engine.errors import writing
+from ...engine.atomic_files import replacing
 
 
 @dataclass
@@ -87,12 +86,9 @@ class Report:
             classes=self.classes,
             splits={name: split.images for name, split in self.splits.items()},
         )
-        # Renamed into place, so that no reader ever sees half a file.
-        partial = path.with_name(f'{path.name}.partial')
         text = json.dumps(data, indent=1, ensure_ascii=False) + '\n'
-        with writing(path):
-            partial.write_text(text, encoding='utf-8')
-            os.replace(partial, path)
+        with replacing(path) as unfinished:
+            unfinished.write_text(text, encoding='utf-8')
         self.counts_file = path
 
     def render(self, console: Console, max_shown: int = 5) -> None:
