@@ -18,6 +18,12 @@ from rcl_mm.analysis.experiment_run import Run, execute_run, record_failure
 from rcl_mm.engine.errors import UsageError, one_line
 
 DEVICES = ('auto', 'cpu', 'cuda')
+# glibc gives large blocks back to the kernel when they are freed, and a training step on the
+# processor spends much of its time on the page faults of taking them anew (docs/performance.md).
+KEEP_FREED_MEMORY = {
+    'MALLOC_MMAP_THRESHOLD_': str(2**32),
+    'MALLOC_TRIM_THRESHOLD_': str(2**33),
+}
 
 
 @dataclass
@@ -126,6 +132,8 @@ def _try(run: Run, settings: Settings) -> Optional[str]:
 def _environment(number: int, device: str, threads: int) -> Iterator[None]:
     """Environment variables that a worker must find when it starts."""
     wanted = {'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads)}
+    # What the user has set himself stays.
+    wanted.update({k: v for k, v in KEEP_FREED_MEMORY.items() if k not in os.environ})
     if device == 'cpu':
         wanted['CUDA_VISIBLE_DEVICES'] = ''
     elif torch.cuda.is_available():

@@ -154,6 +154,20 @@ def test_a_gpu_that_is_not_there(tmp_path, monkeypatch) -> None:
         run_experiment([], Settings(tmp_path, device='cuda'))
 
 
+def page_faults_of_allocations() -> int:
+    """Page faults of a new process that takes and frees the same 64 MB twenty times."""
+    code = """
+import resource
+import numpy
+numpy.ones(2**23)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    numpy.ones(2**23)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    return int(subprocess.check_output([sys.executable, '-c', code], text=True))
+
+
 class TestEnvironment:
     def test_threads_and_no_gpu(self, monkeypatch) -> None:
         monkeypatch.setenv('OMP_NUM_THREADS', '7')
@@ -162,6 +176,23 @@ class TestEnvironment:
         with experiment_workers._environment(0, 'cpu', 3):
             assert environ['OMP_NUM_THREADS'] == '3' and environ['CUDA_VISIBLE_DEVICES'] == ''
         assert environ['OMP_NUM_THREADS'] == '7' and 'CUDA_VISIBLE_DEVICES' not in environ
+
+    def test_freed_memory_is_used_again(self, monkeypatch) -> None:
+        for name in experiment_workers.KEEP_FREED_MEMORY:
+            monkeypatch.delenv(name, raising=False)
+        without = page_faults_of_allocations()
+        with experiment_workers._environment(0, 'cpu', 1):
+            within = page_faults_of_allocations()
+        assert without > 10 * within
+
+    def test_memory_settings_of_the_user_stay(self, monkeypatch) -> None:
+        environ = experiment_workers.os.environ
+        monkeypatch.setenv('MALLOC_TRIM_THRESHOLD_', '131072')
+        monkeypatch.delenv('MALLOC_MMAP_THRESHOLD_', raising=False)
+        with experiment_workers._environment(0, 'cpu', 1):
+            assert environ['MALLOC_TRIM_THRESHOLD_'] == '131072'
+        assert environ['MALLOC_TRIM_THRESHOLD_'] == '131072'
+        assert 'MALLOC_MMAP_THRESHOLD_' not in environ
 
     def test_gpus_in_turn_among_the_visible_ones(self, monkeypatch) -> None:
         monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)

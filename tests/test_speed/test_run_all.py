@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,12 @@ def run_all(monkeypatch, tmp_path):
     return run_all
 
 
+def part(title, output=OUTPUT):
+    return dict(title=title, command='some.py', output=output)
+
+
 def results(device='cpu', name='some_cpu_2_cores'):
-    part = dict(title='Import', command='imports.py', output=OUTPUT)
-    return dict(name=name, device=device, date='2026-01-01', machine=[], parts=[part])
+    return dict(name=name, device=device, date='2026-01-01', machine=[], parts=[part('Import')])
 
 
 def test_merge__writes_the_document(run_all, tmp_path, monkeypatch, capsys):
@@ -41,6 +45,32 @@ def test_merge__writes_the_document(run_all, tmp_path, monkeypatch, capsys):
     assert '- processor: Some CPU, 2 cores\n' in text
     assert '| a    | 0.16     | <= 0.3 | met |' in text
     assert text.count('not measured') == 4
+
+
+def test_only__replaces_its_section_and_keeps_the_others(run_all, tmp_path, monkeypatch):
+    path = run_all.write(
+        dict(results(), parts=[part('Import'), part('The loss', 'The loss\n\n| a | old |')])
+    )
+    (tmp_path / 'loss.py').write_text("print('The loss\\n  Some CPU\\n\\n| a | new |')")
+    monkeypatch.setattr(run_all, 'HERE', tmp_path)
+    monkeypatch.setattr(run_all, 'machine_name', lambda device: 'some_cpu_2_cores')
+    monkeypatch.setattr(sys, 'argv', ['run_all.py', '--only', 'loss.py'])
+    before = path.read_text()
+    run_all.main()
+    text = path.read_text()
+    assert '| a | old |' in before and '| a | old |' not in text and '| a | new |' in text
+    assert '| a    | 0.16     | <= 0.3 | met |' in text
+    titles = [line for line in text.splitlines() if line.startswith('## ')]
+    assert titles == ['## The loss', '## Import', '## What needs a GPU']
+    # Each section says when it was measured.
+    assert text.count('- measured 2026-01-01\n') == 1
+    assert text.count(f'- measured {time.strftime("%Y-%m-%d")}\n') == 1
+
+
+def test_only__no_such_benchmark(run_all, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['run_all.py', '--only', 'lost.py'])
+    with pytest.raises(SystemExit, match='--only lost.py: allowed are loss.py'):
+        run_all.main()
 
 
 def test_write__rows_that_need_a_gpu(run_all):

@@ -2,6 +2,7 @@
 
 Example:
     python tools/benchmarks/run_all.py                                  # make bench
+    python tools/benchmarks/run_all.py --only loss.py memory.py         # these sections anew
     python tools/benchmarks/run_all.py --device cuda --save gpu.json    # on a machine with a GPU
     python tools/benchmarks/run_all.py --merge gpu.json                 # where the documents are
 """
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 import torch
 from measuring import ROOT, machine_lines, machine_name, table
@@ -24,6 +25,7 @@ BENCHMARKS = {
         ('The loss', ['loss.py', '--rounds', '9']),
         ('Contrasting over ranks', ['distributed.py']),
         ('The three-view pipeline', ['pipeline.py']),
+        ('A step on the processor', ['memory.py']),
         ('Import', ['imports.py']),
     ],
     'cuda': [
@@ -31,6 +33,7 @@ BENCHMARKS = {
         ('The training step', ['step.py', '--device', 'cuda']),
     ],
 }
+GPU_TITLE = 'What needs a GPU'
 # Section of a GPU's page, row, target.
 NEEDS_GPU = [
     ('The loss', 'BCL as published / ours, C=8142', '>= 100'),
@@ -57,15 +60,22 @@ def run_one(title: str, command: List[str]) -> dict:
     return dict(title=title, command=' '.join(command), output=result.stdout.strip())
 
 
-def section(part: dict) -> str:
+def section(part: dict, date: str) -> str:
     """A benchmark's output as Markdown: its facts as a list, its table as it is."""
-    lines = []
+    lines = [f'- measured {date}']
     for line in part['output'].splitlines()[1:]:
         if line.startswith('|') and lines and lines[-1] and not lines[-1].startswith('|'):
             lines.append('')  # a table in Markdown stands apart
         lines.append(f'- {line.strip()}' if line.startswith('  ') else line)
     body = '\n'.join(lines).strip()
     return f'## {part["title"]}\n\n`python tools/benchmarks/{part["command"]}`\n\n{body}\n'
+
+
+def read_sections(path: Path) -> Dict[str, str]:
+    """The sections of a page, by title; none if there is no page."""
+    text = path.read_text(encoding='utf-8') if path.is_file() else ''
+    parts = text.split('\n## ')[1:]
+    return {part.split('\n', 1)[0]: f'## {part.strip()}\n' for part in parts}
 
 
 def needs_gpu(missing: List[str], pages: List[Path]) -> str:
@@ -78,20 +88,27 @@ def needs_gpu(missing: List[str], pages: List[Path]) -> str:
             rows.append((f'{title}: {what}', where, target))
     if not rows:
         return ''
-    return f'## What needs a GPU\n\n{table(("what", "measured", "target"), rows)}\n'
+    return f'## {GPU_TITLE}\n\n{table(("what", "measured", "target"), rows)}\n'
 
 
 def write(results: dict) -> Path:
-    """Write the page of a machine."""
+    """Write the page of a machine; sections that were not measured now stay as they were."""
     DOCUMENTS.mkdir(parents=True, exist_ok=True)
     path = DOCUMENTS / f'{results["name"]}.md'
     head = f'# Performance: {results["name"].replace("_", " ")}\n\n'
-    head += f'Measured {results["date"]}, written by `tools/benchmarks/run_all.py`; '
-    head += '[performance.md](../performance.md) explains the figures.\n'
-    done = [part['title'] for part in results['parts']] if results['device'] == 'cuda' else []
+    head += (
+        'Written by `tools/benchmarks/run_all.py`; [performance.md](../performance.md) explains '
+    )
+    head += 'the figures.\n'
+    sections = read_sections(path)
+    sections.pop(GPU_TITLE, None)
+    sections.update((part['title'], section(part, results['date'])) for part in results['parts'])
+    order = [title for title, _ in BENCHMARKS[results['device']]]
+    titles = sorted(sections, key=lambda t: order.index(t) if t in order else len(order))
+    done = titles if results['device'] == 'cuda' else []
     missing = [title for title, _ in BENCHMARKS['cuda'] if title not in done]
     pages = [p for p in sorted(DOCUMENTS.glob('nvidia*.md')) if p != path]
-    parts = [head, *[section(part) for part in results['parts']], needs_gpu(missing, pages)]
+    parts = [head, *[sections[title] for title in titles], needs_gpu(missing, pages)]
     path.write_text('\n'.join(filter(None, parts)), encoding='utf-8')
     return path
 
@@ -99,6 +116,12 @@ def write(results: dict) -> Path:
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        metavar='BENCHMARK',
+        help='run these, such as loss.py; the other sections of the document stay',
+    )
     parser.add_argument(
         '--save',
         help='write the results to this JSON file, benchmark by benchmark, and no document',
@@ -119,6 +142,11 @@ def main():
         return
     if args.device == 'cuda' and not torch.cuda.is_available():
         sys.exit('--device cuda: no CUDA device is available here; use --device cpu')
+    benchmarks = BENCHMARKS[args.device]
+    names = [command[0] for _, command in benchmarks]
+    unknown = set(args.only or []) - set(names)
+    if unknown:
+        sys.exit(f'--only {" ".join(sorted(unknown))}: allowed are {" ".join(names)}')
     results = dict(
         name=machine_name(args.device),
         device=args.device,
@@ -126,7 +154,9 @@ def main():
         machine=machine_lines(args.device),
         parts=[],
     )
-    for title, command in BENCHMARKS[args.device]:
+    for title, command in benchmarks:
+        if args.only and command[0] not in args.only:
+            continue
         results['parts'].append(run_one(title, command))
         if args.save:
             # A machine that is lent for an hour may be gone before the last one is done.
