@@ -79,7 +79,7 @@ def draw_panel(
         canvas = FigureCanvasAgg(figure)
         draw(figure.add_subplot())
         buffer = io.BytesIO()
-        canvas.print_png(buffer)
+        canvas.print_png(buffer, metadata={'Description': alt})
     return Panel(name, title, caption, alt, buffer.getvalue())
 
 

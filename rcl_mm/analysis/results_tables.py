@@ -1,6 +1,6 @@
 """Makes every figure of docs/results.md from the files in docs/results/, none typed by hand.
 
-README.md has a table of them, too. A page holds its text; between
+README.md has a table of them, too, and docs/images/ a picture. A page holds its text; between
 ``<!-- table: NAME ARGUMENTS -->`` and ``<!-- end -->`` stands what the function of that name in
 :data:`TABLES` makes.
 """
@@ -9,12 +9,13 @@ import re
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from rcl_mm.analysis import study_tables, sweep_tables
+from rcl_mm.analysis import figures_study, study_tables, sweep_tables
 from rcl_mm.analysis.ablation import digits_ablation_tables
 from rcl_mm.analysis.comparison import markdown_table
 from rcl_mm.analysis.experiment_run import ROOT
 from rcl_mm.analysis.records import unpack_records
 from rcl_mm.analysis.run_files import read_json
+from rcl_mm.engine.atomic_files import replacing
 from rcl_mm.engine.errors import UsageError
 
 PAGES = (ROOT / 'docs' / 'results.md', ROOT / 'README.md')
@@ -28,6 +29,7 @@ TABLES: Dict[str, Callable[..., Optional[str]]] = {
     'headline': study_tables.headline_of,
     'differences': study_tables.differences_of,
     'findings': study_tables.findings,
+    'picture': figures_study.picture_of,
     'sweep': sweep_tables.sweep_table,
     'beta': sweep_tables.beta_table,
     'prior': sweep_tables.prior_table,
@@ -137,3 +139,22 @@ def update_results(
             page.write_text(new, 'utf-8')
         made = 'are current' if new == old else 'made'
         print(f'{page}: {len(MARKER.findall(new))} tables {made}')
+        if any(match['call'].startswith('picture ') for match in MARKER.finditer(new)):
+            update_picture(results['records'].get('digits', []), check, page.parent)
+
+
+def update_picture(records: Sequence[Dict[str, Any]], check: bool, folder: Path) -> None:
+    """Draw the picture of the study anew, in the folder of its page, if it shows other figures.
+
+    Raises:
+        UsageError: With ``check``, if it does.
+    """
+    panel = figures_study.differences_panel(records) if records else None
+    if panel is None or figures_study.is_drawn(panel, folder / figures_study.FOLDER):
+        return
+    path = folder / figures_study.FOLDER / f'{panel.name}.png'
+    if check:
+        raise UsageError(f'{path} is not current: python tools/study.py tables')
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(panel.png)
+    print(f'{path}: drawn')

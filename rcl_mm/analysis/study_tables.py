@@ -136,30 +136,36 @@ def findings(records: Records, *where: str) -> Optional[str]:
         pairs = _pairs(records, method, baseline)
         if not pairs:
             continue
-        cells = []
-        for metric in FINDING_METRICS:
-            values = [(metric_of(a, metric), metric_of(b, metric)) for a, b in pairs]
-            values = [pair for pair in values if None not in pair]
-            cells.append(_finding(values, metric, pairs, settings) if values else '-')
+        cells = [_finding(pairs, metric, settings) for metric in FINDING_METRICS]
         body.append([f'{method} - {baseline}', *cells, str(len(pairs))])
     return markdown_table(['difference', *FINDING_METRICS, 'pairs'], body)
 
 
-def _finding(values: Sequence[Tuple], metric: str, pairs: Sequence, settings: Sequence) -> str:
+def difference_of(records: Records, method: str, baseline: str, metric: str) -> Optional[Estimate]:
+    """Paired difference of a metric over the records that both methods have; None without any."""
+    return _difference(_pairs(records, method, baseline), metric)
+
+
+def _difference(pairs: Sequence[Tuple[Mapping, Mapping]], metric: str) -> Optional[Estimate]:
+    values = [(metric_of(a, metric), metric_of(b, metric)) for a, b in pairs]
+    values = [pair for pair in values if None not in pair]
+    return paired_difference(*zip(*values)) if values else None
+
+
+def _finding(pairs: Sequence, metric: str, settings: Sequence) -> str:
     """Pooled difference, and at how many settings it is better or worse beyond its interval."""
-    text = format_estimate(paired_difference(*zip(*values)), DIGITS.get(metric, 1), sign=True)
-    if len(settings) < 2:
+    text = format_estimate(_difference(pairs, metric), DIGITS.get(metric, 1), sign=True)
+    if len(settings) < 2 or text == '-':
         return text
     better = worse = 0
     for kind, factor in settings:
         own = [
-            (metric_of(a, metric), metric_of(b, metric))
+            (a, b)
             for a, b in pairs
             if (a['factors']['imbalance_type'], a['factors']['imbalance_factor']) == (kind, factor)
         ]
-        own = [pair for pair in own if None not in pair]
-        estimate = paired_difference(*zip(*own)) if own else Estimate(0.0, None, 0)
-        if estimate.differs_from_zero:
+        estimate = _difference(own, metric)
+        if estimate is not None and estimate.differs_from_zero:
             good = (estimate.mean > 0) != (metric in LOWER_IS_BETTER)
             better, worse = better + good, worse + (not good)
     return f'{text} (better {better}, worse {worse} of {len(settings)})'

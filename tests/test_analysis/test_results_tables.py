@@ -6,7 +6,9 @@ import re
 import pytest
 from synthetic_records import record_of
 
+from rcl_mm.analysis import results_tables
 from rcl_mm.analysis.ablation import DIGITS_ROWS, ablation_runs
+from rcl_mm.analysis.figures_study import differences_panel, is_drawn
 from rcl_mm.analysis.records import collect
 from rcl_mm.analysis.results_tables import (
     FOLDER,
@@ -162,6 +164,41 @@ def test_provenance(results) -> None:
     assert cells[1] == 'a device'
     assert 'torch 2.14.1' in cells[2] and cells[3] == '`0123456789ab`' and cells[4] == '2026-01-02'
     assert cells[5:] == ['162', '3', '1.6']
+
+
+class TestPicture:
+    PAGE = '# Text\n<!-- table: picture digits -->\n<!-- end -->\n'
+
+    def test_alternative_text_has_the_figures(self, results) -> None:
+        text = table(results, 'picture digits')
+        assert '](images/digits_differences.png)' in text
+        assert 'RCL minus BCL: exp 10 +2.0 ± 0.2, exp 50 +2.0 ± 0.2, ' in text
+        assert 'RCL standalone minus BCL standalone: exp 10 +1.0 ± 0.0, ' in text
+
+    def test_is_drawn_beside_its_page_and_drawn_anew_when_stale(
+        self, results, tmp_path, monkeypatch, capsys
+    ) -> None:
+        monkeypatch.setattr(results_tables, 'read_results_folder', lambda folder: results)
+        page, picture = tmp_path / 'page.md', tmp_path / 'images' / 'digits_differences.png'
+        page.write_text(self.PAGE)
+        update_results(pages=[page])
+        assert f'{picture}: drawn' in capsys.readouterr().out
+        update_results(check=True, pages=[page])
+        fewer = [r for r in results['records']['digits'] if r['seed'] < 2]
+        stale = {**results, 'records': {**results['records'], 'digits': fewer}}
+        page.write_text(fill_tables(self.PAGE, stale))
+        monkeypatch.setattr(results_tables, 'read_results_folder', lambda folder: stale)
+        with pytest.raises(UsageError, match='digits_differences.png is not current'):
+            update_results(check=True, pages=[page])
+        before = picture.read_bytes()
+        update_results(pages=[page])
+        assert picture.read_bytes() != before
+        update_results(check=True, pages=[page])
+
+    def test_the_one_in_the_documents_is_current(self) -> None:
+        panel = differences_panel(read_results_folder()['records']['digits'])
+        assert is_drawn(panel, PAGES[0].parent / 'images'), 'python tools/study.py tables'
+        assert not is_drawn(panel, PAGES[0].parent)
 
 
 def test_what_is_not_measured_says_so(results) -> None:
