@@ -1,10 +1,13 @@
 """What the figures draw: exact block means, smoothing, the same map again, readable pictures."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
 from fake_runs import fake_results, fake_work_dir
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from rcl_mm.analysis import figures_accuracy, figures_confusion, figures_features
 from rcl_mm.analysis.figure_style import (
@@ -102,6 +105,11 @@ class TestPanels:
         image = cv2.imdecode(np.frombuffer(panel.png, np.uint8), cv2.IMREAD_COLOR)
         assert image.shape[1::-1] == panel.size and image.std() > 0
         assert panel.data_uri.startswith('data:image/png;base64,')
+
+    def test_draw_panel__alternative_text_is_in_the_file(self):
+        words = 'RCL − BCL: +1.0 ± 0.5; 数字'
+        panel = draw_panel('a', 'A', 'caption', words, lambda axes: axes.plot([0, 1]))
+        assert Image.open(io.BytesIO(panel.png)).text['Description'] == words
 
     @pytest.mark.parametrize('deficiency', list(COLOUR_BLINDNESS))
     def test_colours__seen_by_the_colour_blind__still_differ(self, deficiency):

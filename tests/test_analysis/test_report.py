@@ -21,7 +21,7 @@ def quick_pictures(monkeypatch):
     monkeypatch.setattr('rcl_mm.analysis.figures_features.map_coordinates', any_places)
     monkeypatch.setattr(
         'rcl_mm.analysis.figure_style.FigureCanvasAgg.print_png',
-        lambda canvas, buffer: buffer.write(encode_png(np.zeros((3, 400, 3), np.uint8))),
+        lambda canvas, buffer, metadata: buffer.write(encode_png(np.zeros((3, 400, 3), np.uint8))),
     )
 
 
