@@ -140,21 +140,21 @@ def update_results(
         made = 'are current' if new == old else 'made'
         print(f'{page}: {len(MARKER.findall(new))} tables {made}')
         if any(match['call'].startswith('picture ') for match in MARKER.finditer(new)):
-            update_picture(results['records'].get('digits', []), check, page.parent)
+            picture = page.parent / figures_study.PLACE
+            update_picture(results['records'].get('digits', []), check, picture)
 
 
-def update_picture(records: Sequence[Dict[str, Any]], check: bool, folder: Path) -> None:
-    """Draw the picture of the study anew, in the folder of its page, if it shows other figures.
+def update_picture(records: Sequence[Dict[str, Any]], check: bool, path: Path) -> None:
+    """Draw the picture of the study anew if it shows other figures.
 
     Raises:
         UsageError: With ``check``, if it does.
     """
-    panel = figures_study.differences_panel(records) if records else None
-    if panel is None or figures_study.is_drawn(panel, folder / figures_study.FOLDER):
+    differences = figures_study.pictured_differences(records)
+    if not differences or figures_study.is_drawn(differences, path):
         return
-    path = folder / figures_study.FOLDER / f'{panel.name}.png'
     if check:
         raise UsageError(f'{path} is not current: python tools/study.py tables')
     with replacing(path) as unfinished:
-        unfinished.write_bytes(panel.png)
+        unfinished.write_bytes(figures_study.differences_panel(differences).png)
     print(f'{path}: drawn')

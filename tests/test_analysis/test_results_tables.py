@@ -8,7 +8,7 @@ from synthetic_records import record_of
 
 from rcl_mm.analysis import results_tables
 from rcl_mm.analysis.ablation import DIGITS_ROWS, ablation_runs
-from rcl_mm.analysis.figures_study import differences_panel, is_drawn
+from rcl_mm.analysis.figures_study import is_drawn, pictured_differences
 from rcl_mm.analysis.records import collect
 from rcl_mm.analysis.results_tables import (
     FOLDER,
@@ -196,9 +196,10 @@ class TestPicture:
         update_results(check=True, pages=[page])
 
     def test_the_one_in_the_documents_is_current(self) -> None:
-        panel = differences_panel(read_results_folder()['records']['digits'])
-        assert is_drawn(panel, PAGES[0].parent / 'images'), 'python tools/study.py tables'
-        assert not is_drawn(panel, PAGES[0].parent)
+        differences = pictured_differences(read_results_folder()['records']['digits'])
+        picture = PAGES[0].parent / 'images' / 'digits_differences.png'
+        assert is_drawn(differences, picture), 'python tools/study.py tables'
+        assert not is_drawn(differences, PAGES[0].parent / 'digits_differences.png')
 
 
 def test_what_is_not_measured_says_so(results) -> None:

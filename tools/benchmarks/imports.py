@@ -8,12 +8,11 @@ Example:
     python tools/benchmarks/imports.py
 """
 
-import argparse
 import subprocess
 import sys
 from typing import List, Tuple
 
-from measuring import machine_lines, report_rows, spread
+from measuring import fresh_processes_main, spread
 
 TARGET = 0.3
 PARTS = 'models', 'datasets', 'evaluation', 'engine', 'visualization'
@@ -37,10 +36,10 @@ def measure() -> Tuple[float, float]:
     return float(first), float(second)
 
 
-def run(args) -> List[tuple]:
+def run(rounds: int) -> List[tuple]:
     """Rows of the table."""
     measure()  # Python's byte code and the disk's cache
-    base, added = zip(*[measure() for _ in range(args.rounds)])
+    base, added = zip(*[measure() for _ in range(rounds)])
     middle, low, high = spread(added)
     met = 'met' if middle <= TARGET else 'MISSED'
     first, second, third = spread(base)
@@ -50,19 +49,5 @@ def run(args) -> List[tuple]:
     ]
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--json', help='also write the figures to this file')
-    return parser.parse_args()
-
-
-def main():
-    args = parse_args()
-    print('Import', *machine_lines(), sep='\n  ')
-    print(f'  {args.rounds} fresh processes; median (quartiles)\n', flush=True)
-    report_rows(run(args), 'cpu', args.json)
-
-
 if __name__ == '__main__':
-    main()
+    fresh_processes_main('Import', __doc__.splitlines()[0], run)

@@ -1,5 +1,6 @@
 """What every benchmark shares: the machine in words, interleaved timing, ratios, memory, tables."""
 
+import argparse
 import gc
 import json
 import os
@@ -124,6 +125,26 @@ def report_rows(rows: Sequence[Sequence[str]], device: str, path: Optional[str])
         document = dict(name=machine_name(device), machine=machine_lines(device), rows=rows)
         with open(path, 'w', encoding='utf-8') as file:
             json.dump(document, file)
+
+
+def fresh_processes_main(
+    title: str, description: str, rows_of: Callable[[int], Sequence[tuple]], words: str = ''
+) -> None:
+    """The tool of a benchmark whose every figure is from a fresh process.
+
+    Args:
+        title (str): Heading of the output.
+        description (str): For ``--help``.
+        rows_of (Callable): Gives the rows of the table for a number of rounds.
+        words (str): What else there is to say of the processes. Defaults to ''.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--json', help='also write the figures to this file')
+    args = parser.parse_args()
+    print(title, *machine_lines(), sep='\n  ')
+    print(f'  {args.rounds} fresh processes{words}; median (quartiles)\n', flush=True)
+    report_rows(rows_of(args.rounds), 'cpu', args.json)
 
 
 def peak_memory(function: Callable, device: str = 'cpu') -> Tuple[int, int, object]:

@@ -7,13 +7,12 @@ Example:
     python tools/benchmarks/memory.py
 """
 
-import argparse
 import os
 import subprocess
 import sys
 from typing import Dict, List, Tuple
 
-from measuring import machine_lines, ratio, ratio_text, report_rows, spread
+from measuring import fresh_processes_main, ratio, ratio_text, spread
 
 from rcl_mm.analysis.experiment_workers import KEEP_FREED_MEMORY
 
@@ -50,11 +49,11 @@ def measure(settings: Dict[str, str]) -> Tuple[float, float, float, str]:
     return 1e3 * float(seconds) / STEPS, float(faults) / STEPS, float(peak), digest
 
 
-def run(args) -> List[tuple]:
+def run(rounds: int) -> List[tuple]:
     """Rows of the table."""
     measure({})  # Python's byte code and the disk's cache
     given, kept = [], []
-    for _ in range(args.rounds):
+    for _ in range(rounds):
         given.append(measure({}))
         kept.append(measure(KEEP_FREED_MEMORY))
     rows = []
@@ -76,20 +75,10 @@ def run(args) -> List[tuple]:
     ]
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--json', help='also write the figures to this file')
-    return parser.parse_args()
-
-
-def main():
-    args = parse_args()
-    print('A step on the processor', *machine_lines(), sep='\n  ')
-    print(f'  {args.rounds} fresh processes of each, one thread, processor time; ', end='')
-    print('median (quartiles)\n', flush=True)
-    report_rows(run(args), 'cpu', args.json)
-
-
 if __name__ == '__main__':
-    main()
+    fresh_processes_main(
+        'A step on the processor',
+        __doc__.splitlines()[0],
+        run,
+        ' of each, one thread, processor time',
+    )

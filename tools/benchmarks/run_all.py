@@ -96,10 +96,8 @@ def write(results: dict) -> Path:
     DOCUMENTS.mkdir(parents=True, exist_ok=True)
     path = DOCUMENTS / f'{results["name"]}.md'
     head = f'# Performance: {results["name"].replace("_", " ")}\n\n'
-    head += (
-        'Written by `tools/benchmarks/run_all.py`; [performance.md](../performance.md) explains '
-    )
-    head += 'the figures.\n'
+    head += 'Written by `tools/benchmarks/run_all.py`; '
+    head += '[performance.md](../performance.md) explains the figures.\n'
     sections = read_sections(path)
     sections.pop(GPU_TITLE, None)
     sections.update((part['title'], section(part, results['date'])) for part in results['parts'])
@@ -154,9 +152,7 @@ def main():
         machine=machine_lines(args.device),
         parts=[],
     )
-    for title, command in benchmarks:
-        if args.only and command[0] not in args.only:
-            continue
+    for title, command in [one for one in benchmarks if one[1][0] in (args.only or names)]:
         results['parts'].append(run_one(title, command))
         if args.save:
             # A machine that is lent for an hour may be gone before the last one is done.
