@@ -13,6 +13,7 @@ import torch.distributed
 from mmengine.logging import MMLogger
 
 from rcl_mm.engine.downloads import error_chain, failed_download, missing_images
+from rcl_mm.engine.lost_workers import awaiting_lost_worker, lost_worker
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -27,7 +28,6 @@ BUILDERS = (
     osp.join('mmengine', 'runner', 'runner.py'),
 )
 UNKNOWN_ARGUMENT = r'__init__\(\) got an unexpected keyword argument'
-LOST_WORKER = r'DataLoader worker \(pid.*(killed by signal|exited unexpectedly)'
 
 
 class UsageError(ValueError):
@@ -68,7 +68,8 @@ def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
     logger_before = MMLogger.get_current_instance()
     debug = debug or os.environ.get('RCL_MM_TRACEBACK', '') not in ('', '0')
     try:
-        run()
+        with awaiting_lost_worker():
+            run()
         return 0
     except Exception as error:
         log_file = _write_traceback_to_log(error, logger_before)
@@ -83,7 +84,9 @@ def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
 
 
 def is_users_to_mend(error: BaseException) -> bool:
-    """Whether an error is about an input: a file, a config, an argument, an image."""
+    """Whether an error is about an input (file, config, argument, image) or a lost worker."""
+    if lost_worker(error) is not None:
+        return True
     for one in error_chain(error):
         if isinstance(one, (UsageError, *INPUT_ERRORS)):
             return True
@@ -97,8 +100,6 @@ def is_users_to_mend(error: BaseException) -> bool:
             return True
         # The registry: `"X is not in the mmengine::model registry"`.
         if isinstance(one, KeyError) and 'registry' in str(one):
-            return True
-        if re.search(LOST_WORKER, str(one)):
             return True
         # An error in a worker process arrives as text, with the worker's traceback in it.
         if 'Original Traceback' in str(one) and _worker_error_is_users(one):
@@ -120,17 +121,12 @@ def _worker_error_is_users(error: BaseException) -> bool:
 
 def one_line(error: BaseException) -> str:
     """The message of an error in one line, without a worker's traceback."""
-    data = failed_download(error) or missing_images(error)
-    if data is not None:
-        return data
+    known = lost_worker(error) or failed_download(error) or missing_images(error)
+    if known is not None:
+        return known
     text = str(error).strip()
     if 'Original Traceback' in text:
         text = re.sub(r'^[\w.]+(Error|Exception): ', '', text.splitlines()[-1])
-    if re.search(LOST_WORKER, text):
-        text = (
-            f'{text.splitlines()[0].rstrip(". ")}: perhaps the memory was full; lower num_workers '
-            'or the batch size, and go on with --resume'
-        )
     if isinstance(error, KeyError):
         text = text.strip('"\'')
     if isinstance(error, OSError) and error.strerror and error.filename:

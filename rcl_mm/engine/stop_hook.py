@@ -3,6 +3,7 @@
 import atexit
 import os
 import signal
+import sys
 import threading
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
@@ -15,6 +16,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from .checkpoint_hook import AtomicCheckpointHook
+from .lost_workers import say_unless_left
 from .resume import ends_an_optimizer_step
 
 # 128 + 15, as a shell reports a process that SIGTERM ended: not finished, can be resumed.
@@ -118,7 +120,8 @@ def outlive_stop_signal(
     """Initialise a worker process of a data loader so that a scheduler's SIGTERM does not end it.
 
     torch sets a handler in each worker just before this is called, by which a worker dies of the
-    signal, and with it the iteration in progress.
+    signal, and with it the iteration in progress. If the main process leaves in the middle of a
+    hand-over, the worker does not report it as an error.
 
     Args:
         init_fn (callable, optional): What the loader would have called.
@@ -131,5 +134,6 @@ def outlive_stop_signal(
             os._exit(0)
 
     signal.signal(signal.SIGTERM, end_if_exiting)
+    sys.excepthook = say_unless_left
     if init_fn is not None:
         init_fn(worker_id)

@@ -127,15 +127,3 @@ class TestIsUsersToMend:
         )
         assert is_users_to_mend(RuntimeError(text)) is expected
         assert one_line(RuntimeError(text)) == 'images/a.jpg is empty'
-
-    @pytest.mark.parametrize(
-        'text',
-        [
-            'DataLoader worker (pid 14776) is killed by signal: Killed. \nMore',
-            'DataLoader worker (pid(s) 14776) exited unexpectedly',
-        ],
-    )
-    def test_lost_worker_process(self, text):
-        assert is_users_to_mend(RuntimeError(text))
-        assert 'memory was full' in one_line(RuntimeError(text))
-        assert '--resume' in one_line(RuntimeError(text))
