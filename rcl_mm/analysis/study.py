@@ -40,7 +40,7 @@ DEFAULT_SEEDS = {
     'sweep': SWEEP_SEEDS,
     'digits': SEEDS,
     'cifar-sweep': 1,
-    'cifar': 2,
+    'cifar': 5,
     'cifar-full': 3,
 }
 METHODS = tuple(dict.fromkeys([*DIGITS_METHODS, *CIFAR_METHODS]))

@@ -43,6 +43,7 @@ CIFAR_METHODS: Dict[str, tuple] = {
         {'model.head.loss.feature_scale': 1.0, 'model.head.loss.con_weight': 0.6},
     ),
     'RCL': ('configs/rcl/{}_resident{}.py', {}),
+    'BCL standalone': ('configs/rcl/{}_standalone_resident{}.py', BCL_LOSS),
     'RCL standalone': ('configs/rcl/{}_standalone_resident{}.py', {}),
 }
 CIFAR_RECIPES = {

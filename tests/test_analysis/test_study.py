@@ -75,8 +75,9 @@ def test_parts_run_in_order_and_share_the_time(experiments, tmp_path) -> None:
 
 def test_one_part_some_methods_more_options(experiments, tmp_path, capsys) -> None:
     calls, _ = experiments
-    arguments = ['run', '--part', 'cifar', '--methods', 'BCL', 'RCL', '--cfg-options', 'a.b=3']
-    assert main([*arguments, '--work-dir', str(tmp_path)]) == 0
+    arguments = ['run', '--part', 'cifar', '--methods', 'BCL', 'RCL', '--seeds', '2']
+    arguments += ['--cfg-options', 'a.b=3', '--work-dir', str(tmp_path)]
+    assert main(arguments) == 0
     ((runs, _),) = calls
     assert [run.factors['method'] for run in runs] == ['BCL', 'RCL', 'BCL', 'RCL']
     assert all(run.options['a.b'] == 3 for run in runs)
