@@ -48,7 +48,10 @@ def plan_rows(anchors: int, keys: int, element_size: int, chunk_size: Optional[i
 
 
 class BalancedContrast(torch.autograd.Function):
-    """For each anchor i: logsumexp over the keys k != i of (s_ik + bias) minus mean positive s_ip.
+    """For each anchor i: logsumexp of s_ik + bias over the keys k != i, minus its mean over P(i).
+
+    With ``own_bias``, log|P(i)| is taken off, too: the positives' biases are then
+    gamma log n_{y_i} - log|P(i)|. So the value is METHOD's loss with class averaging or without.
 
     ::
 
@@ -60,7 +63,7 @@ class BalancedContrast(torch.autograd.Function):
         embeddings (Tensor): (K, D); the anchors are its rows offset .. offset + M.
         prototypes (Tensor | None): (C, D).
         key_labels (Tensor): (K, ) int64.
-        bias (Tensor): (K + C, ); -inf takes a key out.
+        bias (Tensor): (K + C, ); -inf takes a prototype out, the lowest half of its type a key.
         own_bias (Tensor | None): (M, ).
         positives (Tensor): (M, ) number of positives of each anchor, in the embeddings' type.
         plan (tuple): offset, M, similarity scale, anchors per chunk.
@@ -89,39 +92,39 @@ class BalancedContrast(torch.autograd.Function):
         for start in range(0, anchors, rows):
             chunk = matrix[: min(rows, anchors - start)]
             results += _score_chunk(chunk, start, inputs, plan, keep)
-        values, factors = _join(results, embeddings)
+        values, totals = _join(results, embeddings)
         ctx.plan = plan
-        ctx.save_for_backward(*inputs, *((matrix, factors) if keep else (None, None)))
+        ctx.save_for_backward(*inputs, *((matrix, totals) if keep else (None, None)))
         return values.squeeze(1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor):
-        *inputs, kept, factors = ctx.saved_tensors
+        *inputs, kept, totals = ctx.saved_tensors
         embeddings, prototypes = inputs[:2]
         _, anchors, _, rows = ctx.plan
         wanted, grad = ctx.needs_input_grad[:2], grad.unsqueeze(1)
         with torch.autocast(embeddings.device.type, enabled=False):
             if kept is not None:
-                grads = _gradients_of_kept(kept, grad * factors, inputs, ctx.plan, wanted)
+                grads = _gradients_of_kept(kept, grad / totals, inputs, ctx.plan, wanted)
             else:
                 grads = [torch.zeros_like(x) if w else None for x, w in zip(inputs, wanted)]
                 matrix = embeddings.new_empty(min(rows, anchors), len(inputs[3]))
                 for start in range(0, anchors, rows):
                     chunk = matrix[: min(rows, anchors - start)]
                     results = _score_chunk(chunk, start, inputs, ctx.plan, to_gradient=True)
-                    factors = _join(results, embeddings)[1]
-                    chunk.mul_(grad[start : start + len(chunk)] * factors)
+                    totals = _join(results, embeddings)[1]
+                    chunk.mul_(grad[start : start + len(chunk)] / totals)
                     _add_gradients_of_chunk(grads, chunk, start, inputs, ctx.plan)
         return (*grads, None, None, None, None, None)
 
 
 def _score_chunk(chunk: Tensor, start: int, inputs, plan, to_gradient: bool) -> List:
-    """Values and factors (b, 1) of the anchors from ``start`` on, in blocks of rows of ``chunk``.
+    """Values and totals (b, 1) of the anchors from ``start`` on, in blocks of rows of ``chunk``.
 
-    ``chunk`` (b, K + C) is filled with the similarities and, block by block, overwritten: the
-    ``factors`` times ``chunk`` are then d value / d similarity. Without ``to_gradient`` what is
-    left in it has no meaning.
+    ``chunk`` (b, K + C) is filled with the similarities and, block by block, overwritten: divided
+    by its row's total it is then d value / d similarity. Without ``to_gradient`` what is left in
+    it has no meaning.
     """
     embeddings, prototypes = inputs[:2]
     offset, _, scale, _ = plan
@@ -140,7 +143,7 @@ def _score_chunk(chunk: Tensor, start: int, inputs, plan, to_gradient: bool) -> 
 def _score_block(
     block: Tensor, start: int, inputs, offset: int, to_gradient: bool
 ) -> Tuple[Tensor, Tensor]:
-    """Values and factors (b, 1) of anchors from their similarities; see ``_score_chunk``."""
+    """Values and totals (b, 1) of anchors from their similarities; see ``_score_chunk``."""
     embeddings, prototypes, key_labels, bias, own_bias, positives = inputs
     rows, first = slice(start, start + len(block)), offset + start
     to_keys, to_prototypes = block[:, : len(embeddings)], block[:, len(embeddings) :]
@@ -149,20 +152,20 @@ def _score_block(
     positive.diagonal(first).zero_()
     count = positives[rows].unsqueeze(1)
 
-    # Row by row product with the mask: (b, 1, K) x (b, K, 1), without a masked copy.
-    operands = (to_keys.unsqueeze(1), positive.unsqueeze(2))
-    if prototypes is None:
-        similarity = torch.bmm(*operands).squeeze(2)
-        count = count.clamp(min=1)
-    else:
-        similarity = to_prototypes.gather(1, labels)
-        similarity.unsqueeze(2).baddbmm_(*operands)
     block.add_(bias)
     if own_bias is not None:
         own = own_bias[rows].unsqueeze(1)
         to_keys.addcmul_(positive, own)
         if prototypes is not None:
             to_prototypes.scatter_add_(1, labels, own)
+    # Row by row product with the mask: (b, 1, K) x (b, K, 1), without a masked copy.
+    operands = (to_keys.unsqueeze(1), positive.unsqueeze(2))
+    if prototypes is None:
+        of_positives = torch.bmm(*operands).squeeze(2)
+        count = count.clamp(min=1)
+    else:
+        of_positives = to_prototypes.gather(1, labels)
+        of_positives.unsqueeze(2).baddbmm_(*operands)
     to_keys.diagonal(first).fill_(-torch.inf)
     peak = block.amax(dim=1, keepdim=True)
     if prototypes is None:
@@ -171,23 +174,24 @@ def _score_block(
     total = block.sub_(peak).exp_().sum(dim=1, keepdim=True)
     if prototypes is None:
         total = total.clamp_(min=torch.finfo(block.dtype).tiny)
+    share = total / count
     if to_gradient:
-        # (softmax - share on the positives) * total: the division is left to the factor.
-        share = total / count
+        # (softmax - 1/|P| on the positives) * total.
         to_keys.addcmul_(positive, share, value=-1)
         if prototypes is not None:
             to_prototypes.scatter_add_(1, labels, -share)
-    return (total.log() + peak).addcdiv_(similarity, count, value=-1), total.reciprocal()
+    normalizer = total if own_bias is None else share
+    return (normalizer.log() + peak).addcdiv_(of_positives, count, value=-1), total
 
 
 def _join(results: List, like: Tensor) -> Tuple[Tensor, Tensor]:
-    """Values and factors of all blocks."""
+    """Values and totals of all blocks."""
     if len(results) == 1:
         return results[0]
     if not results:
         return like.new_zeros(0, 1), like.new_zeros(0, 1)
-    values, factors = zip(*results)
-    return torch.cat(values), torch.cat(factors)
+    values, totals = zip(*results)
+    return torch.cat(values), torch.cat(totals)
 
 
 def _gradients_of_kept(weights: Tensor, upstream: Tensor, inputs, plan, wanted) -> List:

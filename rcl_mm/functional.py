@@ -116,8 +116,6 @@ def rebalanced_contrastive_loss(
             terms.positives,
             (offset, anchors, feature_scale**2 / temperature, rows),
         )
-        if log_prior is not None:
-            loss = loss - log_prior[labels]
         if prototypes is None:
             loss = torch.where(terms.positives > 0, loss, loss.new_zeros(()))
         if reduction == 'none':

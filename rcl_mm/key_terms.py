@@ -18,7 +18,7 @@ class KeyTerms(NamedTuple):
     """See :func:`key_terms`; M anchors, K keys of all ranks, C prototypes."""
 
     bias: Tensor
-    """(K + C, ) gamma log n_{y_k} - log|B_{y_k}|; -inf takes a key out."""
+    """(K + C, ) gamma log n_{y_k} - log|B_{y_k}|; very low where a key is taken out."""
 
     own_bias: Optional[Tensor]
     """(M, ) log|B_{y_i}| - log|B_{y_i} \\ {i}|, for the keys of the anchor's own class."""
@@ -57,8 +57,11 @@ def key_terms(
         # The padding's label, -1, goes to an entry of its own behind the classes.
         entries = classes + padded
         rows = key_labels.remainder(entries) if padded else key_labels
-        sizes = like.new_zeros(entries) if prototypes is None else like.new_ones(entries)
-        sizes.scatter_add_(0, rows, like.new_ones(1).expand(len(rows)))
+        ones = like.new_ones(entries + 1)
+        sizes, one = ones[:-1], ones[-1:]
+        if prototypes is None:
+            sizes.zero_()
+        sizes.scatter_add_(0, rows, one.expand(len(rows)))
         key_sizes = sizes[rows]
         bias = sizes.log() if class_averaging else torch.zeros_like(sizes)
         if log_prior is None:
@@ -72,7 +75,9 @@ def key_terms(
     else:
         key_bias = bias[rows]
     if padded:
-        key_bias.masked_fill_(key_labels == PADDING_LABEL, -torch.inf)
+        # Half of the lowest number: finite, because the mask of the positives multiplies it.
+        lowest = torch.finfo(like.dtype).min / 2
+        key_bias.masked_fill_(key_labels == PADDING_LABEL, lowest)
     if prototypes is not None:
         key_bias = torch.cat([key_bias, bias[:classes]])
 
