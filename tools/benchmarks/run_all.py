@@ -11,6 +11,7 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Dict, List
@@ -44,20 +45,23 @@ NEEDS_GPU = [
 
 
 def run_one(title: str, command: List[str]) -> dict:
-    """Run a benchmark and keep what it prints."""
+    """Run a benchmark and keep what it prints; its progress is seen while it runs."""
     print(f'{title}: {" ".join(command)}', flush=True)
-    start = time.perf_counter()
-    result = subprocess.run(
-        [sys.executable, '-W', 'ignore', str(HERE / command[0]), *command[1:]],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    if result.returncode:
-        last = result.stderr.strip().splitlines()[-1:] or ['no message']
-        sys.exit(f'{command[0]} failed: {last[0]}; run it alone to see more')
-    print(f'{result.stdout.strip()}\n({time.perf_counter() - start:.0f} s)\n', flush=True)
-    return dict(title=title, command=' '.join(command), output=result.stdout.strip())
+    start, last = time.perf_counter(), 'no message'
+    arguments = [sys.executable, '-W', 'ignore', str(HERE / command[0]), *command[1:]]
+    with tempfile.TemporaryFile('w+', encoding='utf-8') as file:
+        with subprocess.Popen(
+            arguments, stdout=file, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        ) as process:
+            for line in process.stderr:
+                sys.stderr.write(line)
+                last = line.strip() or last
+        file.seek(0)
+        output = file.read().strip()
+    if process.returncode:
+        sys.exit(f'{command[0]} failed: {last}')
+    print(f'{output}\n({time.perf_counter() - start:.0f} s)\n', flush=True)
+    return dict(title=title, command=' '.join(command), output=output)
 
 
 def section(part: dict, date: str) -> str:
