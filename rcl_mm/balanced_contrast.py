@@ -12,6 +12,8 @@ from typing import List, Optional, Tuple
 import torch
 from torch import Tensor
 
+from rcl_mm.gpu_kernels import kernels_for
+
 MEMORY_BUDGET = 64 * 2**20
 """Bytes of extra memory that the loss takes at most, unless ``chunk_size`` says otherwise."""
 
@@ -66,11 +68,13 @@ class BalancedContrast(torch.autograd.Function):
         bias (Tensor): (K + C, ); -inf takes a prototype out, the lowest half of its type a key.
         own_bias (Tensor | None): (M, ).
         positives (Tensor): (M, ) number of positives of each anchor, in the embeddings' type.
-        plan (tuple): offset, M, similarity scale, anchors per chunk.
+        plan (tuple): offset, M, similarity scale, anchors per chunk, and the reduction: 'mean' or
+            'sum' only if every anchor counts and all embeddings are anchors.
 
     Returns:
-        Tensor: (M, ); the value at an anchor without positives or without keys is finite and has no
-        meaning: the caller takes it out. Gradients for embeddings and prototypes, first order only.
+        Tensor: (M, ), or a scalar if reduced; the value at an anchor without positives or without
+        keys is finite and has no meaning: the caller takes it out. Gradients for embeddings and
+        prototypes, first order only.
     """
 
     @staticmethod
@@ -82,10 +86,10 @@ class BalancedContrast(torch.autograd.Function):
         bias: Tensor,
         own_bias: Tensor,
         positives: Tensor,
-        plan: Tuple[int, int, float, int],
+        plan: Tuple[int, int, float, int, str],
     ) -> Tensor:
         inputs = (embeddings, prototypes, key_labels, bias, own_bias, positives)
-        _, anchors, _, rows = plan
+        _, anchors, _, rows, reduction = plan
         keep = rows >= anchors and any(ctx.needs_input_grad[:2])
         matrix = embeddings.new_empty(min(rows, anchors), len(bias))
         results = []
@@ -95,26 +99,34 @@ class BalancedContrast(torch.autograd.Function):
         values, totals = _join(results, embeddings)
         ctx.plan = plan
         ctx.save_for_backward(*inputs, *((matrix, totals) if keep else (None, None)))
-        return values.squeeze(1)
+        if reduction == 'none':
+            return values.squeeze(1)
+        return values.mean() if reduction == 'mean' else values.sum()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor):
         *inputs, kept, totals = ctx.saved_tensors
         embeddings, prototypes = inputs[:2]
-        _, anchors, _, rows = ctx.plan
-        wanted, grad = ctx.needs_input_grad[:2], grad.unsqueeze(1)
+        _, anchors, _, rows, reduction = ctx.plan
+        wanted = ctx.needs_input_grad[:2]
         with torch.autocast(embeddings.device.type, enabled=False):
+            if kept is not None and totals is None and reduction != 'none':
+                grads = _gradients_of_equal_anchors(kept, grad, inputs, ctx.plan, wanted)
+                return (*grads, None, None, None, None, None)
+            if reduction == 'none':
+                grad = grad.unsqueeze(1)
+            else:
+                grad = (grad / anchors if reduction == 'mean' else grad).expand(anchors, 1)
             if kept is not None:
-                grads = _gradients_of_kept(kept, grad / totals, inputs, ctx.plan, wanted)
+                grads = _gradients_of_kept(kept, _over(grad, totals), inputs, ctx.plan, wanted)
             else:
                 grads = [torch.zeros_like(x) if w else None for x, w in zip(inputs, wanted)]
                 matrix = embeddings.new_empty(min(rows, anchors), len(inputs[3]))
                 for start in range(0, anchors, rows):
                     chunk = matrix[: min(rows, anchors - start)]
                     results = _score_chunk(chunk, start, inputs, ctx.plan, to_gradient=True)
-                    totals = _join(results, embeddings)[1]
-                    chunk.mul_(grad[start : start + len(chunk)] / totals)
+                    chunk.mul_(_over(grad[start : start + len(chunk)], _join(results, grad)[1]))
                     _add_gradients_of_chunk(grads, chunk, start, inputs, ctx.plan)
         return (*grads, None, None, None, None, None)
 
@@ -123,16 +135,22 @@ def _score_chunk(chunk: Tensor, start: int, inputs, plan, to_gradient: bool) -> 
     """Values and totals (b, 1) of the anchors from ``start`` on, in blocks of rows of ``chunk``.
 
     ``chunk`` (b, K + C) is filled with the similarities and, block by block, overwritten: divided
-    by its row's total it is then d value / d similarity. Without ``to_gradient`` what is left in
-    it has no meaning.
+    by its row's total, where there is one, it is then d value / d similarity. Without
+    ``to_gradient`` what is left in it has no meaning.
     """
-    embeddings, prototypes = inputs[:2]
-    offset, _, scale, _ = plan
-    anchor = embeddings[offset + start : offset + start + len(chunk)]
-    chunk[:, : len(embeddings)].addmm_(anchor, embeddings.T, beta=0, alpha=scale)
+    embeddings, prototypes, *terms = inputs
+    offset, _, scale, *_ = plan
+    keys = embeddings.shape[0]
+    anchor = embeddings[offset + start : offset + start + chunk.shape[0]]
+    chunk[:, :keys].addmm_(anchor, embeddings.T, beta=0, alpha=scale)
     if prototypes is not None:
-        chunk[:, len(embeddings) :].addmm_(anchor, prototypes.T, beta=0, alpha=scale)
-    blocks = math.ceil(_MASK_BYTES / _MASK_SHARE * len(embeddings) / chunk.shape[1])
+        chunk[:, keys:].addmm_(anchor, prototypes.T, beta=0, alpha=scale)
+    kernels = kernels_for(chunk)
+    if kernels is not None:
+        has_prototypes = prototypes is not None
+        values = kernels.score_rows(chunk, start, offset, has_prototypes, *terms, to_gradient)
+        return [(values, None)]
+    blocks = math.ceil(_MASK_BYTES / _MASK_SHARE * keys / chunk.shape[1])
     rows = math.ceil(len(chunk) / blocks)
     return [
         _score_block(chunk[first : first + rows], start + first, inputs, offset, to_gradient)
@@ -184,14 +202,19 @@ def _score_block(
     return (normalizer.log() + peak).addcdiv_(of_positives, count, value=-1), total
 
 
-def _join(results: List, like: Tensor) -> Tuple[Tensor, Tensor]:
+def _join(results: List, like: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
     """Values and totals of all blocks."""
     if len(results) == 1:
         return results[0]
     if not results:
-        return like.new_zeros(0, 1), like.new_zeros(0, 1)
+        return like.new_zeros(0, 1), None
     values, totals = zip(*results)
-    return torch.cat(values), torch.cat(totals)
+    return torch.cat(values), None if totals[0] is None else torch.cat(totals)
+
+
+def _over(grad: Tensor, totals: Optional[Tensor]) -> Tensor:
+    """The gradient for weights that are, or are not yet, divided by their row's total."""
+    return grad if totals is None else grad / totals
 
 
 def _gradients_of_kept(weights: Tensor, upstream: Tensor, inputs, plan, wanted) -> List:
@@ -201,7 +224,7 @@ def _gradients_of_kept(weights: Tensor, upstream: Tensor, inputs, plan, wanted) 
     each product.
     """
     embeddings, prototypes = inputs[:2]
-    offset, anchors, scale, _ = plan
+    offset, anchors, scale, *_ = plan
     own = slice(offset, offset + anchors)
     to_keys, to_prototypes = weights[:, : len(embeddings)], weights[:, len(embeddings) :]
     # Anchors that are all the keys: what they get as anchors and as keys is one product. Its
@@ -238,10 +261,31 @@ def _gradients_of_kept(weights: Tensor, upstream: Tensor, inputs, plan, wanted) 
     return [grad_embeddings, grad_prototypes]
 
 
+def _gradients_of_equal_anchors(weights: Tensor, grad: Tensor, inputs, plan, wanted) -> List:
+    """The same from weights that lack nothing but the incoming gradient, which all anchors share.
+
+    There are prototypes, and all embeddings are anchors.
+    """
+    embeddings, prototypes = inputs[:2]
+    _, anchors, scale, _, reduction = plan
+    alpha = scale / anchors if reduction == 'mean' else scale
+    to_keys, to_prototypes = weights[:, :anchors], weights[:, anchors:]
+    grad_embeddings = grad_prototypes = None
+    if wanted[0]:
+        grad_embeddings = torch.empty_like(embeddings)
+        grad_embeddings.addmm_(to_prototypes, prototypes, beta=0, alpha=alpha)
+        grad_embeddings.addmm_(to_keys, embeddings, alpha=alpha)
+        grad_embeddings.addmm_(to_keys.T, embeddings, alpha=alpha).mul_(grad)
+    if wanted[1]:
+        grad_prototypes = torch.empty_like(prototypes)
+        grad_prototypes.addmm_(to_prototypes.T, embeddings, beta=0, alpha=alpha).mul_(grad)
+    return [grad_embeddings, grad_prototypes]
+
+
 def _add_gradients_of_chunk(grads: List, weights: Tensor, start: int, inputs, plan) -> None:
     """Add to ``grads`` what the weighted similarity gradients (b, K + C) of a chunk give."""
     embeddings, prototypes = inputs[:2]
-    offset, _, scale, _ = plan
+    offset, _, scale, *_ = plan
     own = slice(offset + start, offset + start + len(weights))
     to_keys, to_prototypes = weights[:, : len(embeddings)], weights[:, len(embeddings) :]
     if grads[0] is not None:

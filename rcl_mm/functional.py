@@ -98,15 +98,23 @@ def rebalanced_contrastive_loss(
     with torch.autocast(embeddings.device.type, enabled=False):
         keys = at_least_float32(embeddings)
         prototypes = None if prototypes is None else prototypes.to(keys.dtype)
-        log_prior = None
-        if class_counts is not None and prior_power != 0:
-            log_prior = log_class_prior(class_counts, keys, prior_power)
         anchors, offset, key_labels, ranks = len(keys), 0, labels, 1
         if gather:
             keys, key_labels, offset, ranks = gather_embeddings(keys, labels)
         own = slice(offset, offset + anchors)
-        terms = key_terms(key_labels, own, log_prior, prototypes, class_averaging, ranks > 1, keys)
+        terms = key_terms(
+            key_labels,
+            own,
+            class_counts,
+            prior_power,
+            prototypes,
+            class_averaging,
+            ranks > 1,
+            keys,
+        )
         rows = plan_rows(anchors, len(terms.bias), keys.element_size(), chunk_size)
+        # Without prototypes, and between ranks, not every anchor counts.
+        early = reduction if terms.valid is None and anchors else 'none'
         loss = BalancedContrast.apply(
             keys,
             prototypes,
@@ -114,8 +122,10 @@ def rebalanced_contrastive_loss(
             terms.bias,
             terms.own_bias,
             terms.positives,
-            (offset, anchors, feature_scale**2 / temperature, rows),
+            (offset, anchors, feature_scale**2 / temperature, rows, early),
         )
+        if early != 'none':
+            return loss
         if prototypes is None:
             loss = torch.where(terms.positives > 0, loss, loss.new_zeros(()))
         if reduction == 'none':
@@ -123,7 +133,7 @@ def rebalanced_contrastive_loss(
         if reduction == 'sum':
             return loss.sum()
         if terms.valid is None:
-            return loss.mean() if anchors else loss.sum()
+            return loss.sum()
         # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
         return loss.sum() * ranks / terms.valid.sum().clamp(min=1)
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rcl_mm.distributed import PADDING_LABEL
+from rcl_mm.gpu_kernels import kernels_for
 
 
 class KeyTerms(NamedTuple):
@@ -33,7 +34,8 @@ class KeyTerms(NamedTuple):
 def key_terms(
     key_labels: Tensor,
     own: slice,
-    log_prior: Optional[Tensor],
+    class_counts: Optional[Tensor],
+    prior_power: float,
     prototypes: Optional[Tensor],
     class_averaging: bool,
     padded: bool,
@@ -44,12 +46,24 @@ def key_terms(
     Args:
         key_labels (Tensor): Labels of the embeddings of all ranks, shape (K, ).
         own (slice): Which of them are this rank's anchors.
-        log_prior (Tensor | None): gamma log n_c up to a constant, shape (C, ).
+        class_counts (Tensor | None): Training images per class, shape (C, ).
+        prior_power (float): gamma.
         prototypes (Tensor | None): One more key of each class, shape (C, D).
         class_averaging (bool): Whether keys are averaged within their class.
         padded (bool): Whether labels may be ``PADDING_LABEL``: rows that are no keys.
         like (Tensor): A tensor of the type and on the device that the terms shall have.
     """
+    if prior_power == 0:
+        class_counts = None
+    kernels = kernels_for(like)
+    if kernels and prototypes is not None and not padded and len(key_labels) <= kernels.MAX_KEYS:
+        terms = kernels.fused_key_terms(
+            key_labels, len(prototypes), class_counts, prior_power, class_averaging, like
+        )
+        return KeyTerms(*terms, None)
+    log_prior = None
+    if class_counts is not None:
+        log_prior = log_class_prior(class_counts, like, prior_power)
     classes = next((len(one) for one in (prototypes, log_prior) if one is not None), None)
     if classes is None:
         key_sizes, bias = _occurrences(key_labels).to(like.dtype), None

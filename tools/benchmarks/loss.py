@@ -171,7 +171,9 @@ def rows_of(result: dict, device: str):
     target = TARGETS_AGAINST_BCL.get((device, classes))
     for key, values in result['bcl_over_ours'].items():
         words = 'BCL / ours' if key == 'bcl' else 'BCL, labels on the CPU / ours'
-        yield line(f'{name}: {words}', ratio_text(values), values[0], target, at_most=False)
+        # The floor itself is 31 times as fast as the other mend at C=1000 (docs/performance.md).
+        aim = target if key == 'bcl' else None
+        yield line(f'{name}: {words}', ratio_text(values), values[0], aim, at_most=False)
     for key, values in result['bcl_over_compiled'].items():
         yield line(f'{name}: BCL / ours, {key}', ratio_text(values), values[0], target, False)
     ours, bcl = result['matrices']['ours'], result['matrices']['bcl']
