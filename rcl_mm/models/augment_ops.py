@@ -67,6 +67,15 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return rows[:, None] @ images.float() @ columns.transpose(1, 2)[:, None]
 
 
+def _mix_channels(matrix: Tensor, values: Tensor) -> Tensor:
+    """``matrix @ values`` of each sample, (N, 3, 3) and (N, 3, P)."""
+    if not torch.compiler.is_compiling():
+        return torch.bmm(matrix, values)
+    # torch.compile fuses these with what is before and after them; a product stands alone.
+    first, second, third = (matrix[..., i, None] * values[:, i, None] for i in range(3))
+    return first + second + third
+
+
 def color_matrix(images: Tensor, scale: Tensor, of_mean: Tensor) -> Tensor:
     """``clamp(M x + B mean(x), 0, 255)`` of the RGB values x of each sample.
 
@@ -78,8 +87,8 @@ def color_matrix(images: Tensor, scale: Tensor, of_mean: Tensor) -> Tensor:
     Returns:
         Tensor: Float, shape (N, 3, H * W).
     """
-    offset = torch.bmm(of_mean, images.mean(2, keepdim=True))
-    return torch.bmm(scale, images).add_(offset).clamp_(0, 255)
+    offset = _mix_channels(of_mean, images.mean(2, keepdim=True))
+    return _mix_channels(scale, images).add_(offset).clamp_(0, 255)
 
 
 def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
@@ -131,7 +140,7 @@ def color_jitter(
         if slot == 3:
             pixels = shift_hue(pixels, shift)
         pixels = color_matrix(pixels, scale[:, slot], of_mean[:, slot])
-    return torch.bmm(gray, pixels).view_as(images)
+    return _mix_channels(gray, pixels).view_as(images)
 
 
 def affine(images: Tensor, matrix: Tensor, fill: Tensor, mode: str = 'nearest') -> Tensor:

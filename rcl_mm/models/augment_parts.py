@@ -11,6 +11,13 @@ from ..datasets import policy_params as policies
 from . import augment_ops as ops
 
 
+def copy_without_waiting(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on the device, through pinned memory, while the host goes on."""
+    if device.type == 'cuda':
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
 def to_device(arrays: Dict[str, np.ndarray], device: torch.device) -> Dict[str, Tensor]:
     """Arrays as float32 or int64 tensors on the device, in one copy for each of the two types."""
     result = {}
@@ -19,9 +26,7 @@ def to_device(arrays: Dict[str, np.ndarray], device: torch.device) -> Dict[str, 
         if not chosen:
             continue
         flat = torch.from_numpy(np.concatenate([a.ravel() for a in chosen.values()], dtype=dtype))
-        if device.type == 'cuda':
-            flat = flat.pin_memory().to(device, non_blocking=True)
-        parts = flat.split([a.size for a in chosen.values()])
+        parts = copy_without_waiting(flat, device).split([a.size for a in chosen.values()])
         result.update({k: part.view(a.shape) for (k, a), part in zip(chosen.items(), parts)})
     return result
 

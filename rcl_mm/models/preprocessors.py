@@ -5,9 +5,12 @@ from typing import List, Optional, Sequence, Union
 import torch
 from mmengine.registry import MODELS
 from mmpretrain.models.utils import ClsDataPreprocessor
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from rcl_mm.datasets.draws import draw_of
+
+from .augment_parts import copy_without_waiting
 
 
 @MODELS.register_module()
@@ -31,6 +34,9 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             all views as on separate images. Not for :class:`RCLHead`. Defaults to False.
         channels_last (bool): Give the model channels-last memory, which convolutions
             under mixed precision prefer. Defaults to False.
+        non_blocking (bool): Copy to the device while the host goes on, so that it need not wait for
+            the step before. For batches in pinned memory (the loader's ``pin_memory=True``); others
+            are safe, too, but may wait. Defaults to True.
         **kwargs: Arguments of :class:`mmpretrain.models.ClsDataPreprocessor` (mean, std, to_rgb,
             pad_size_divisor, ...), without batch augmentations.
 
@@ -44,9 +50,12 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         view_augments: Optional[Sequence[Union[dict, nn.Module]]] = None,
         repeat_samples: bool = False,
         channels_last: bool = False,
+        non_blocking: bool = True,
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
+        # MMPretrain's class has no such argument, but the method that copies is MMEngine's.
+        self._non_blocking = non_blocking
         if self.batch_augments is not None:
             raise ValueError(
                 'MultiViewDataPreprocessor got batch_augments: mixup and cutmix make soft labels, '
@@ -79,12 +88,25 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
                     'views the same size and number'
                 )
             inputs, rows = torch.cat(views), len(views)
+        self._move_labels(samples)
         result = super().forward({'inputs': inputs, 'data_samples': samples}, training)
         if self.channels_last:
             result['inputs'] = result['inputs'].contiguous(memory_format=torch.channels_last)
         if self.repeat_samples and training and result['data_samples'] is not None:
             result['data_samples'] = list(result['data_samples']) * rows
         return result
+
+    def _move_labels(self, samples) -> None:
+        """All labels in one copy; the super class then has none to make, which would wait."""
+        if self.device.type == 'cpu' or not self._non_blocking or not samples:
+            return
+        if not isinstance(samples[0], DataSample) or 'gt_label' not in samples[0]:
+            return
+        labels = [sample.gt_label for sample in samples]
+        if all(label.is_cpu for label in labels):
+            moved = copy_without_waiting(torch.cat(labels), self.device)
+            for sample, label in zip(samples, moved.split([len(label) for label in labels])):
+                sample.set_gt_label(label)
 
     @staticmethod
     def _has_views(inputs) -> bool:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rcl_mm import balanced_contrast
+from rcl_mm import balanced_contrast, key_terms
 from rcl_mm.balanced_contrast import MEMORY_BUDGET, plan_rows
 from rcl_mm.functional import balanced_softmax_loss, rebalanced_contrastive_loss
 
@@ -130,6 +130,31 @@ def test_few_kernels(monkeypatch, classes):
         rebalanced_contrastive_loss(*batch).backward()
     assert len(kernels.names) <= 45, kernels.names
     assert sum('mm' in name for name in kernels.names) >= 6  # it does see the products
+
+
+class TwoKernels:
+    """Stands for the Triton kernels: shapes only, and no operation of torch."""
+
+    MAX_KEYS = 8192
+
+    @staticmethod
+    def fused_key_terms(labels, classes, counts, prior_power, class_averaging, like):
+        keys = len(labels)
+        return like.new_empty(keys + classes), like.new_empty(keys), like.new_empty(keys)
+
+    @staticmethod
+    def score_rows(chunk, *_):
+        return chunk.new_empty(len(chunk), 1)
+
+
+def test_few_kernels_beside_the_two_of_a_gpu(monkeypatch):
+    monkeypatch.setattr('rcl_mm.functional._check_label_values', lambda *_: None)
+    for module in (balanced_contrast, key_terms):
+        monkeypatch.setattr(module, 'kernels_for', lambda tensor: TwoKernels)
+    batch = long_tailed_batch(512, 1000, 16)
+    with Kernels() as kernels:
+        rebalanced_contrastive_loss(*batch).backward()
+    assert len(kernels.names) <= 10, kernels.names
 
 
 @pytest.mark.parametrize('chunk_size, prototypes', [(None, True), (7, True), (None, False)])

@@ -4,8 +4,9 @@ import pytest
 import torch
 from mmengine.dataset import default_collate, pseudo_collate
 from mmpretrain.models.utils import ClsDataPreprocessor
-from mmpretrain.structures import DataSample
+from mmpretrain.structures import DataSample, MultiTaskDataSample
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rcl_mm.datasets import DrawIndex
 from rcl_mm.models import MultiViewDataPreprocessor
@@ -70,6 +71,78 @@ def test_batch_augments_are_refused():
         MultiViewDataPreprocessor(
             **SETTINGS, num_classes=4, batch_augments=dict(augments=dict(type='Mixup', alpha=0.8))
         )
+
+
+class _Copies(TorchDispatchMode):
+    """The copies that are made, as (device it goes to, whether it does not wait)."""
+
+    def __init__(self):
+        super().__init__()
+        self.made = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten._to_copy.default and kwargs.get('device') is not None:
+            self.made.append((kwargs['device'].type, kwargs.get('non_blocking', False)))
+        return func(*args, **(kwargs or {}))
+
+
+class TestCopies:
+    """The meta device stands for an accelerator: what matters is which copies are asked for."""
+
+    def copies(self, samples, **settings):
+        preprocessor = MultiViewDataPreprocessor(**settings).to('meta')
+        with _Copies() as copies:
+            out = preprocessor(dict(inputs=torch.zeros(4, 3, 8, 8), data_samples=samples), True)
+        assert out['inputs'].device.type == 'meta'
+        return copies.made, out['data_samples']
+
+    @pytest.mark.parametrize('labels', [[0, 1, 2, 3], [[0, 4], [1], [2, 3, 0], [1]]])
+    def test_one_for_the_images_and_one_for_all_labels(self, labels):
+        made, samples = self.copies([DataSample().set_gt_label(label) for label in labels])
+        assert made == [('meta', True)] * 2
+        sizes = [len(torch.tensor(label).view(-1)) for label in labels]
+        assert [sample.gt_label.shape for sample in samples] == [(size,) for size in sizes]
+        assert all(sample.gt_label.is_meta for sample in samples)
+
+    def test_blocking__as_in_mmpretrain(self):
+        samples = [DataSample().set_gt_label(n) for n in range(4)]
+        made, samples = self.copies(samples, non_blocking=False)
+        assert made == [('meta', False)] * 2 and samples[0].gt_label.is_meta
+
+    def test_labels_on_the_device_already(self):
+        samples = [DataSample().set_gt_label(torch.zeros(1, device='meta')) for _ in range(4)]
+        assert self.copies(samples)[0] == [('meta', True)]
+
+    def test_without_labels(self):
+        assert self.copies(None) == ([('meta', True)], None)
+        assert self.copies([DataSample() for _ in range(4)])[0] == [('meta', True)]
+
+    def test_scores(self):
+        samples = [DataSample().set_gt_label(n).set_gt_score([0.5, 0.5]) for n in range(4)]
+        made, samples = self.copies(samples)
+        assert len(made) == 3
+        assert all(sample.gt_score.is_meta and sample.gt_label.is_meta for sample in samples)
+
+    def test_several_tasks(self):
+        samples = [MultiTaskDataSample() for _ in range(4)]
+        for sample in samples:
+            sample.set_field(DataSample().set_gt_label(1), 'colour')
+        _, samples = self.copies(samples)
+        assert all(sample.colour.gt_label.is_meta for sample in samples)
+
+    def test_labels_keep_their_order_and_type(self, monkeypatch):
+        preprocessor = MultiViewDataPreprocessor()
+        labels = [[3, 1], [2], [0, 5, 4]]
+        samples = [DataSample().set_gt_label(label) for label in labels]
+        # The copy of an accelerator, on the CPU.
+        monkeypatch.setattr(
+            'rcl_mm.models.preprocessors.copy_without_waiting',
+            lambda tensor, device: tensor.clone(),
+        )
+        monkeypatch.setattr(preprocessor, '_device', torch.device('cuda'))
+        preprocessor._move_labels(samples)
+        assert [sample.gt_label.tolist() for sample in samples] == labels
+        assert all(sample.gt_label.dtype == torch.int64 for sample in samples)
 
 
 class _AddView(nn.Module):

@@ -1,9 +1,17 @@
 """On a CUDA device: nothing waits for it, and the views are those of the CPU."""
 
+import numpy as np
 import pytest
 import torch
+from mmpretrain.structures import DataSample
 
-from rcl_mm.models import CifarClsAugment, CifarSimAugment, RandClsAugment, SimAugment
+from rcl_mm.models import (
+    CifarClsAugment,
+    CifarSimAugment,
+    DeviceCropPreprocessor,
+    RandClsAugment,
+    SimAugment,
+)
 from rcl_mm.models.device_crop import crop_and_resize
 
 pytestmark = pytest.mark.gpu
@@ -37,3 +45,23 @@ def test_crop_and_resize__half_precision_is_within_a_level(images):
     expected = crop_and_resize(images, boxes, 16)
     result = crop_and_resize(images.cuda(), boxes.cuda(), 16).cpu()
     assert (result.int() - expected.int()).abs().max() <= 1
+
+
+def test_preprocessor__does_not_wait_for_the_copies(images):
+    augments = [RandClsAugment(), SimAugment()]
+    preprocessor = DeviceCropPreprocessor(view_size=16, view_augments=augments).cuda()
+    boxes = np.array([[2, 3, 20, 25], [0, 5, 16, 16]], np.float32)
+
+    def batch():
+        samples = [DataSample(metainfo=dict(crop_boxes=boxes)).set_gt_label(n) for n in range(64)]
+        return dict(inputs=images.pin_memory(), data_samples=samples)
+
+    preprocessor(batch(), training=True)
+    second = batch()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        result = preprocessor(second, training=True)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    assert result['inputs'].is_cuda and result['inputs'].shape == (128, 3, 16, 16)
+    assert [int(sample.gt_label) for sample in result['data_samples']] == list(range(64))

@@ -76,11 +76,17 @@ def test_only__no_such_benchmark(run_all, monkeypatch):
 def test_write__rows_that_need_a_gpu(run_all):
     gpu = results('cuda', 'nvidia_h100')
     gpu['parts'][0]['title'] = 'The loss'
-    # The GPU's own page lacks the training step.
+    # The GPU's own page lacks the training step, alone and with its loader.
     assert run_all.write(gpu).read_text().count('| not measured') == 2
     text = run_all.write(results()).read_text()
     assert text.count('not here: see nvidia_h100.md') == 2
     assert text.count('| not measured') == 2
+
+
+def test_needs_gpu__sections_of_the_benchmarks(run_all):
+    commands = dict(run_all.BENCHMARKS['cuda'])
+    assert {title for title, _, _ in run_all.NEEDS_GPU} == set(commands)
+    assert all((run_all.HERE / command[0]).is_file() for command in commands.values())
 
 
 def test_merge__not_a_results_file(run_all, tmp_path, monkeypatch):

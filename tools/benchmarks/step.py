@@ -12,7 +12,6 @@ Example:
 import argparse
 import gc
 import sys
-import tempfile
 import time
 from types import SimpleNamespace
 from typing import Callable, Iterator, List
@@ -26,19 +25,16 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
-from photos import synthetic_photos, write_files
-from torch.utils.data import DataLoader, Dataset
 
 import rcl_mm  # noqa: F401  registers everything
-from rcl_mm.datasets import ReproducibleSampler, fast_collate
-from rcl_mm.datasets.transforms import build_pipeline
 from rcl_mm.engine import ChannelsLastHook, CompileHook
 from rcl_mm.models import CifarClsAugment, CifarSimAugment
 
 VIEWS, CLASSES = 3, 1000
+STEPS = 3  # a round
 PLAIN = ROOT / 'configs/rcl/resnext50_imagenet_lt.py'
 FAST = ROOT / 'configs/rcl/resnext50_imagenet_lt_fast.py'
-TARGET_STEP, TARGET_LOADER = 2.0, 0.85
+TARGET = 2.0
 
 
 class Trainer:
@@ -88,7 +84,7 @@ class Trainer:
         return loss.detach()
 
 
-def seconds(function: Callable, args, warm_up: int = 3, each: int = 3) -> List[float]:
+def seconds(function: Callable, args, warm_up: int = 3, each: int = STEPS) -> List[float]:
     """Seconds a call, ``rounds`` figures of ``each`` calls."""
     for _ in range(warm_up):
         function()
@@ -117,69 +113,6 @@ def measure_step(args, batch: int, **settings) -> List[float]:
     if not torch.isfinite(trainer.step(data)):
         raise RuntimeError(f'the loss is not finite with {settings}')
     return result
-
-
-class Files(Dataset):
-    """JPEG files through a config's training pipeline, ``length`` samples in all."""
-
-    def __init__(self, paths: List[str], pipeline: list, length: int) -> None:
-        self.paths, self.length = paths, length
-        self.pipeline = build_pipeline(pipeline)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> dict:
-        path = self.paths[index % len(self.paths)]
-        return self.pipeline(dict(img_path=path, gt_label=index % CLASSES, sample_idx=index))
-
-
-def _loader_seconds(args, trainer: Trainer, loader: DataLoader) -> tuple:
-    """Seconds of a step with its batch from the loader; and a batch."""
-    batches = iter(loader)
-    kept = next(batches)
-
-    def step() -> None:
-        with trainer.optimizer.optim_context(trainer.model):
-            data = trainer.model.data_preprocessor(next(batches), training=True)
-        trainer.step(data)
-
-    return seconds(step, args), kept
-
-
-def measure_loader(args, batch: int) -> dict:
-    """Steps on resident data, and on data from the loader, with one and the same model."""
-    config = Config.fromfile(str(FAST))
-    trainer = Trainer(args, bf16=True, channels_last=True, fused=True, compiled=True)
-    data = trainer.resident(batch, args.size)
-    resident = seconds(lambda: trainer.step(data), args)
-    pipeline = list(config.train_dataloader.dataset.pipeline)
-    pipeline[1] = dict(pipeline[1], size=args.size)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = write_files(synthetic_photos(64), folder)
-        # One batch to keep, three to warm up, three a round.
-        steps = 1 + 3 + 3 * args.rounds
-        dataset = Files(paths, pipeline, batch * steps)
-        loader = DataLoader(
-            dataset,
-            batch,
-            sampler=ReproducibleSampler(dataset, seed=0),
-            num_workers=args.workers,
-            prefetch_factor=config.train_dataloader.prefetch_factor if args.workers else None,
-            pin_memory=args.device == 'cuda',
-            collate_fn=fast_collate,
-        )
-        preprocess = trainer.model.data_preprocessor
-        from_loader, kept = _loader_seconds(args, trainer, loader)
-        on_device = preprocess.cast_data(kept)
-        prepare = seconds(lambda: preprocess(on_device, training=True), args)
-        # Fails if the augmentation waits for the device.
-        if args.device == 'cuda':
-            torch.cuda.set_sync_debug_mode('error')
-        preprocess._augment(on_device['inputs'], kept['data_samples'])
-        if args.device == 'cuda':
-            torch.cuda.set_sync_debug_mode('default')
-    return dict(resident=resident, loader=from_loader, prepare=prepare)
 
 
 def measure_cifar(args, batch: int) -> List[float]:
@@ -235,57 +168,40 @@ def run(args) -> Iterator[tuple]:
         measured = measure_step(args, batch, **settings)
         free(args)
         yield f'step, {words[name]}, ms', figure(measured, batch), '-', '-'
-    if batch != args.batch and not args.no_compile:
-        fast = measure_step(args, batch, compiled=True, **settings)
-        free(args)
-    loader = measure_loader(args, args.batch)
-    if batch == args.batch or args.no_compile:
-        fast = loader['resident']
+    fast = measure_step(args, batch, compiled=True, **settings)
     free(args)
     name = '(without compile)' if args.no_compile else '+ compile: the fast config'
     yield f'step, {name}, ms', figure(fast, batch), '-', '-'
     speed_up = spread(plain)[0] / spread(fast)[0]
-    yield 'fp32 eager / fast step', f'{speed_up:.2f}x', *verdict(speed_up, TARGET_STEP)
-    for name, key in (
-        (f'fast step with loader, batch {args.batch}, {args.workers} workers', 'loader'),
-        (f'crops and augmentation on the device, batch {args.batch}', 'prepare'),
-    ):
-        yield f'{name}, ms', figure(loader[key], args.batch), '-', '-'
-    share = spread(loader['resident'])[0] / spread(loader['loader'])[0]
-    name = 'fast step on resident data / with loader'
-    yield name, f'{share:.2f}', *verdict(share, TARGET_LOADER)
+    yield 'fp32 eager / fast step', f'{speed_up:.2f}x', *verdict(speed_up, TARGET)
     cifar = measure_cifar(args, args.batch)
     name = f'CIFAR views on the device, {args.batch} x 3 of 32x32, ms'
     yield name, figure(cifar, args.batch), '-', '-'
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The command line of a benchmark of the training step."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--device', default='cpu', choices=['cpu', 'cuda'])
     parser.add_argument('--batch', type=int, default=256, help='images, of 3 views each')
     parser.add_argument('--size', type=int, default=224, help='side of the views')
     parser.add_argument('--rounds', type=int, default=4)
-    parser.add_argument('--workers', type=int, default=8, help='of the loader')
     parser.add_argument('--no-compile', action='store_true')
     parser.add_argument('--json', help='also write the figures to this file')
-    return parser.parse_args()
+    return parser
 
 
-def main():
-    args = parse_args()
+def show(title: str, args, rows_of: Callable[..., Iterator[tuple]], each: int = STEPS) -> None:
+    """Measure the rows of a benchmark with ``each`` steps a round, and print them."""
     if args.device == 'cuda' and not torch.cuda.is_available():
         sys.exit('--device cuda: no CUDA device is available here; use --device cpu')
     init_default_scope('mmpretrain')
     MMLogger.get_instance('benchmark', log_level='ERROR')
     torch.backends.cudnn.benchmark = True
-    print(
-        'Training step, ResNeXt-50, three views of each image',
-        *machine_lines(args.device),
-        sep='\n  ',
-    )
-    print(f'  {args.rounds} rounds of 3 steps; median (quartiles)\n', flush=True)
+    print(title, *machine_lines(args.device), sep='\n  ')
+    print(f'  {args.rounds} rounds of {each} steps; median (quartiles)\n', flush=True)
     rows = []
-    for row in run(args):
+    for row in rows_of(args):
         # Compiling takes minutes: what is there already is seen, whatever happens next.
         print(f'  {row[0]}: {row[1]}', file=sys.stderr, flush=True)
         rows.append(row)
@@ -293,4 +209,5 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    options = arguments(__doc__.splitlines()[0]).parse_args()
+    show('Training step, ResNeXt-50, three views of each image', options, run)
