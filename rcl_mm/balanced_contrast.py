@@ -7,11 +7,17 @@ accelerator wait. ``rcl_mm.functional`` holds the equations and calls it.
 """
 
 import math
-from typing import List, Optional, Tuple
+from contextlib import nullcontext
+from typing import ContextManager, List, Optional, Tuple
 
 import torch
 from torch import Tensor
 
+from rcl_mm.contrast_gradients import (
+    add_gradients_of_chunk,
+    gradients_of_equal_anchors,
+    gradients_of_kept,
+)
 from rcl_mm.gpu_kernels import kernels_for
 
 MEMORY_BUDGET = 64 * 2**20
@@ -23,6 +29,13 @@ _CHUNK_AND_TEMPORARIES = 1.5
 # of rows share it out, because each operation on a block costs a start (GPU) or a barrier (CPU).
 _MASK_BYTES = 1.25
 _MASK_SHARE = 0.45
+
+
+def without_autocast(device_type: str) -> ContextManager:
+    """Full precision inside; to leave an autocast that there is not would take its time."""
+    if torch.is_autocast_enabled(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()
 
 
 def plan_rows(anchors: int, keys: int, element_size: int, chunk_size: Optional[int] = None) -> int:
@@ -110,16 +123,16 @@ class BalancedContrast(torch.autograd.Function):
         embeddings, prototypes = inputs[:2]
         _, anchors, _, rows, reduction = ctx.plan
         wanted = ctx.needs_input_grad[:2]
-        with torch.autocast(embeddings.device.type, enabled=False):
+        with without_autocast(embeddings.device.type):
             if kept is not None and totals is None and reduction != 'none':
-                grads = _gradients_of_equal_anchors(kept, grad, inputs, ctx.plan, wanted)
+                grads = gradients_of_equal_anchors(kept, grad, inputs, ctx.plan, wanted)
                 return (*grads, None, None, None, None, None)
             if reduction == 'none':
                 grad = grad.unsqueeze(1)
             else:
                 grad = (grad / anchors if reduction == 'mean' else grad).expand(anchors, 1)
             if kept is not None:
-                grads = _gradients_of_kept(kept, _over(grad, totals), inputs, ctx.plan, wanted)
+                grads = gradients_of_kept(kept, _over(grad, totals), inputs, ctx.plan, wanted)
             else:
                 grads = [torch.zeros_like(x) if w else None for x, w in zip(inputs, wanted)]
                 matrix = embeddings.new_empty(min(rows, anchors), len(inputs[3]))
@@ -127,7 +140,7 @@ class BalancedContrast(torch.autograd.Function):
                     chunk = matrix[: min(rows, anchors - start)]
                     results = _score_chunk(chunk, start, inputs, ctx.plan, to_gradient=True)
                     chunk.mul_(_over(grad[start : start + len(chunk)], _join(results, grad)[1]))
-                    _add_gradients_of_chunk(grads, chunk, start, inputs, ctx.plan)
+                    add_gradients_of_chunk(grads, chunk, start, inputs, ctx.plan)
         return (*grads, None, None, None, None, None)
 
 
@@ -215,83 +228,3 @@ def _join(results: List, like: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
 def _over(grad: Tensor, totals: Optional[Tensor]) -> Tensor:
     """The gradient for weights that are, or are not yet, divided by their row's total."""
     return grad if totals is None else grad / totals
-
-
-def _gradients_of_kept(weights: Tensor, upstream: Tensor, inputs, plan, wanted) -> List:
-    """Gradients of embeddings and prototypes from the kept matrix (M, K + C).
-
-    It must stay as it is for another backward pass: ``upstream`` (M, 1) goes to the small side of
-    each product.
-    """
-    embeddings, prototypes = inputs[:2]
-    offset, anchors, scale, *_ = plan
-    own = slice(offset, offset + anchors)
-    to_keys, to_prototypes = weights[:, : len(embeddings)], weights[:, len(embeddings) :]
-    # Anchors that are all the keys: what they get as anchors and as keys is one product. Its
-    # matrix takes M x M, so only where that is below half of the whole one.
-    both_at_once = anchors == len(embeddings) and 2 * anchors <= weights.shape[1]
-    grad_embeddings = grad_prototypes = None
-    if wanted[0]:
-        # With `both_at_once` there are prototypes, and every row is an anchor: all is written.
-        new = torch.empty_like if both_at_once else torch.zeros_like
-        grad_embeddings = new(embeddings)
-        as_anchor = grad_embeddings[own]
-        if prototypes is not None:
-            as_anchor.addmm_(to_prototypes, prototypes, beta=0, alpha=scale)
-        if both_at_once:
-            both = (to_keys * upstream).addcmul_(to_keys.T, upstream.T)
-            as_anchor.mul_(upstream).addmm_(both, embeddings, alpha=scale)
-            del both
-        else:
-            as_anchor.addmm_(to_keys, embeddings, alpha=scale).mul_(upstream)
-    if wanted[1]:
-        grad_prototypes = torch.empty_like(prototypes)
-    # In slices of D, so that the scaled anchors stay below half the matrix.
-    dimension = embeddings.shape[1]
-    width = math.ceil(dimension / math.ceil(2 * dimension / max(weights.shape[1], 1)))
-    scaled = None
-    for first in range(0, dimension, width):
-        part = slice(first, first + width)
-        del scaled  # before the next one is made
-        scaled = embeddings[own, part] * upstream
-        if wanted[0] and not both_at_once:
-            grad_embeddings[:, part].addmm_(to_keys.T, scaled, alpha=scale)
-        if wanted[1]:
-            grad_prototypes[:, part].addmm_(to_prototypes.T, scaled, beta=0, alpha=scale)
-    return [grad_embeddings, grad_prototypes]
-
-
-def _gradients_of_equal_anchors(weights: Tensor, grad: Tensor, inputs, plan, wanted) -> List:
-    """The same from weights that lack nothing but the incoming gradient, which all anchors share.
-
-    There are prototypes, and all embeddings are anchors.
-    """
-    embeddings, prototypes = inputs[:2]
-    _, anchors, scale, _, reduction = plan
-    alpha = scale / anchors if reduction == 'mean' else scale
-    to_keys, to_prototypes = weights[:, :anchors], weights[:, anchors:]
-    grad_embeddings = grad_prototypes = None
-    if wanted[0]:
-        grad_embeddings = torch.empty_like(embeddings)
-        grad_embeddings.addmm_(to_prototypes, prototypes, beta=0, alpha=alpha)
-        grad_embeddings.addmm_(to_keys, embeddings, alpha=alpha)
-        grad_embeddings.addmm_(to_keys.T, embeddings, alpha=alpha).mul_(grad)
-    if wanted[1]:
-        grad_prototypes = torch.empty_like(prototypes)
-        grad_prototypes.addmm_(to_prototypes.T, embeddings, beta=0, alpha=alpha).mul_(grad)
-    return [grad_embeddings, grad_prototypes]
-
-
-def _add_gradients_of_chunk(grads: List, weights: Tensor, start: int, inputs, plan) -> None:
-    """Add to ``grads`` what the weighted similarity gradients (b, K + C) of a chunk give."""
-    embeddings, prototypes = inputs[:2]
-    offset, _, scale, *_ = plan
-    own = slice(offset + start, offset + start + len(weights))
-    to_keys, to_prototypes = weights[:, : len(embeddings)], weights[:, len(embeddings) :]
-    if grads[0] is not None:
-        grads[0].addmm_(to_keys.T, embeddings[own], alpha=scale)
-        grads[0][own].addmm_(to_keys, embeddings, alpha=scale)
-        if prototypes is not None:
-            grads[0][own].addmm_(to_prototypes, prototypes, alpha=scale)
-    if grads[1] is not None:
-        grads[1].addmm_(to_prototypes.T, embeddings[own], alpha=scale)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rcl_mm.balanced_contrast import BalancedContrast, plan_rows
+from rcl_mm.balanced_contrast import BalancedContrast, plan_rows, without_autocast
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
 from rcl_mm.distributed import gather_embeddings
 from rcl_mm.key_terms import key_terms, log_class_prior
@@ -95,7 +95,7 @@ def rebalanced_contrastive_loss(
         embeddings, labels, prototypes, class_counts, temperature, feature_scale, prior_power
     )
     check_reduction(reduction)
-    with torch.autocast(embeddings.device.type, enabled=False):
+    with without_autocast(embeddings.device.type):
         keys = at_least_float32(embeddings)
         prototypes = None if prototypes is None else prototypes.to(keys.dtype)
         anchors, offset, key_labels, ranks = len(keys), 0, labels, 1
@@ -179,7 +179,7 @@ def balanced_softmax_loss(
     _check_counts(class_counts, scores.shape[1], prior_power, 'scores')
     if not soft:
         _check_label_values(target, scores.shape[1], class_counts if prior_power else None)
-    with torch.autocast(scores.device.type, enabled=False):
+    with without_autocast(scores.device.type):
         scores = at_least_float32(scores)
         if class_counts is not None and prior_power != 0:
             scores = scores + log_class_prior(class_counts, scores, prior_power)
