@@ -149,9 +149,10 @@ class RCLLoss(_ClassificationLoss):
             distributed training. Defaults to True.
         chunk_size (int, optional): Anchors per chunk of the contrastive loss, see
             :func:`rcl_mm.functional.rebalanced_contrastive_loss`. Defaults to None.
-        compile (bool | str): Run the contrastive loss through ``torch.compile``, in the mode that
-            a string names: fewer and larger kernels on a GPU, with 'reduce-overhead' replayed as
-            one CUDA graph; seconds of compilation at the start. Defaults to False.
+        compile (bool | str): 'cuda-graph' records the contrastive loss with its gradients and
+            replays it, for small models on a GPU that waits for its host. Anything else runs it
+            through ``torch.compile``, in the mode that a string names, which is no faster than
+            its own kernels on a GPU (docs/performance.md). Defaults to False.
         reduction (str): 'mean', 'sum' or 'none' over samples. Defaults to 'mean'.
         loss_weight (float): Weight of the whole loss. Defaults to 1.0.
         ignore_index (int, optional): Label of targets without loss. Defaults to None.

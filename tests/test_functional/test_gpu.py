@@ -99,11 +99,12 @@ def test_compiles_into_one_graph(prototypes, backend):
         torch.testing.assert_close(gradient, reference, rtol=1e-3, atol=1e-5)
 
 
-def test_replayed_as_a_cuda_graph__batch_after_batch():
+@pytest.mark.parametrize('mode', ['reduce-overhead', 'cuda-graph'])
+def test_replayed_as_a_cuda_graph__batch_after_batch(mode, recwarn):
     """Each batch gets its own value and gradients, and an earlier loss can still be read."""
     torch._dynamo.reset()
-    replayed, counts, losses = compiled_contrast('reduce-overhead'), COUNTS.cuda(), []
-    for seed in range(6):
+    replayed, counts, losses = compiled_contrast(mode), COUNTS.cuda(), []
+    for seed in range(8):
         embeddings, labels, centres = on_gpu(make_batch(images=32, seed=seed))
         loss = replayed(embeddings, labels, centres, counts)
         expected = rebalanced_contrastive_loss(embeddings, labels, centres, counts)
@@ -113,6 +114,10 @@ def test_replayed_as_a_cuda_graph__batch_after_batch():
             torch.testing.assert_close(gradient, reference, rtol=1e-3, atol=1e-5)
     for loss, expected in losses:
         torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
+    assert not any('CUDA graph' in str(warning.message) for warning in recwarn)
+    if mode == 'cuda-graph':
+        (recording,) = replayed._recordings.values()
+        assert recording.number >= 6
 
 
 @pytest.mark.parametrize('classes, dimension', [(1000, 1024), (8142, 256), (10, 128)])

@@ -104,6 +104,15 @@ def test_run_one__a_benchmark_that_fails(run_all, tmp_path, monkeypatch):
         run_all.run_one('Bad', ['bad.py'])
 
 
+def test_run_one__progress_is_seen_and_noise_is_not(run_all, tmp_path, monkeypatch, capfd):
+    lines = ['import sys', "print('-> a row: 1 ms', file=sys.stderr)"]
+    lines += ["print('profiler_start', file=sys.stderr)", "print('Good')"]
+    (tmp_path / 'good.py').write_text('\n'.join(lines))
+    monkeypatch.setattr(run_all, 'HERE', tmp_path)
+    assert run_all.run_one('Good', ['good.py'])['output'] == 'Good'
+    assert capfd.readouterr().err == '-> a row: 1 ms\n'
+
+
 def test_save__keeps_what_is_done_when_a_later_benchmark_fails(run_all, tmp_path, monkeypatch):
     (tmp_path / 'good.py').write_text("print('Good')")
     (tmp_path / 'bad.py').write_text("raise RuntimeError('out of luck')")

@@ -16,6 +16,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRESS = '-> '
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
@@ -116,6 +117,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     ]
     lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
     return '\n'.join(lines)
+
+
+def show_progress(text: str) -> None:
+    """A line that ``run_all.py`` passes on while a benchmark runs."""
+    print(f'{PROGRESS}{text}', file=sys.stderr, flush=True)
 
 
 def report_rows(rows: Sequence[Sequence[str]], device: str, path: Optional[str]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Dict, List
 
 import torch
-from measuring import ROOT, machine_lines, machine_name, table
+from measuring import PROGRESS, ROOT, machine_lines, machine_name, table
 
 HERE = Path(__file__).parent
 DOCUMENTS = ROOT / 'docs' / 'performance'
@@ -55,7 +55,8 @@ def run_one(title: str, command: List[str]) -> dict:
             arguments, stdout=file, stderr=subprocess.PIPE, text=True, cwd=ROOT
         ) as process:
             for line in process.stderr:
-                sys.stderr.write(line)
+                if line.startswith(PROGRESS):
+                    sys.stderr.write(line)
                 last = line.strip() or last
         file.seek(0)
         output = file.read().strip()

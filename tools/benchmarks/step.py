@@ -18,7 +18,7 @@ from typing import Callable, Iterator, List
 
 import numpy as np
 import torch
-from measuring import ROOT, machine_lines, report_rows, spread, synchronize
+from measuring import ROOT, machine_lines, report_rows, show_progress, spread, synchronize
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
@@ -203,7 +203,7 @@ def show(title: str, args, rows_of: Callable[..., Iterator[tuple]], each: int = 
     rows = []
     for row in rows_of(args):
         # Compiling takes minutes: what is there already is seen, whatever happens next.
-        print(f'  {row[0]}: {row[1]}', file=sys.stderr, flush=True)
+        show_progress(f'{row[0]}: {row[1]}')
         rows.append(row)
     report_rows(rows, args.device, args.json)
 
