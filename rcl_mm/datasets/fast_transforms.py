@@ -145,9 +145,10 @@ class FastMultiView(BaseTransform):
         height, width = image.shape[:2]
         images = pooled((len(self.views), self.size, self.size, 3))
         numbers = view_uniforms(results, len(self.views))
+        # All crops first, while the image is in the processor's cache.
+        for out, u in zip(images, numbers):
+            crop_and_resize(image, params.resized_crop_box(u, height, width, self.crop_scale), out)
         for view, out, u in zip(self.views, images, numbers):
-            box = params.resized_crop_box(u, height, width, self.crop_scale)
-            crop_and_resize(image, box, out)
             self._augment(out, view, u)
         results['img'] = list(images)
         return results
