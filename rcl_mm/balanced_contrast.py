@@ -126,15 +126,12 @@ class BalancedContrast(torch.autograd.Function):
         with without_autocast(embeddings.device.type):
             if kept is not None and totals is None and reduction != 'none':
                 grads = gradients_of_equal_anchors(kept, grad, inputs, ctx.plan, wanted)
-                return (*grads, None, None, None, None, None)
-            if reduction == 'none':
-                grad = grad.unsqueeze(1)
-            else:
-                grad = (grad / anchors if reduction == 'mean' else grad).expand(anchors, 1)
-            if kept is not None:
-                grads = gradients_of_kept(kept, _over(grad, totals), inputs, ctx.plan, wanted)
+            elif kept is not None:
+                upstream = _over(_per_anchor(grad, ctx.plan), totals)
+                grads = gradients_of_kept(kept, upstream, inputs, ctx.plan, wanted)
             else:
                 grads = [torch.zeros_like(x) if w else None for x, w in zip(inputs, wanted)]
+                grad = _per_anchor(grad, ctx.plan)
                 matrix = embeddings.new_empty(min(rows, anchors), len(inputs[3]))
                 for start in range(0, anchors, rows):
                     chunk = matrix[: min(rows, anchors - start)]
@@ -223,6 +220,14 @@ def _join(results: List, like: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
         return like.new_zeros(0, 1), None
     values, totals = zip(*results)
     return torch.cat(values), None if totals[0] is None else torch.cat(totals)
+
+
+def _per_anchor(grad: Tensor, plan) -> Tensor:
+    """The incoming gradient of each anchor's value, (M, 1)."""
+    _, anchors, *_, reduction = plan
+    if reduction == 'none':
+        return grad.unsqueeze(1)
+    return (grad / anchors if reduction == 'mean' else grad).expand(anchors, 1)
 
 
 def _over(grad: Tensor, totals: Optional[Tensor]) -> Tensor:

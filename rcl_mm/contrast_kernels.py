@@ -17,10 +17,9 @@ MAX_KEYS = 8192
 """Embeddings up to which counting them by comparing all with all is no work for a GPU."""
 
 _BLOCK, _WARPS = 2048, 8
-# A smaller last batch is no reason to compile again.
-_SIZES = ('keys', 'columns', 'first', 'stride')
 
 
+# Sizes are not specialized: a smaller last batch is no reason to compile again.
 @triton.jit(do_not_specialize=('keys', 'columns', 'prior_power'))
 def _key_terms_kernel(
     labels,
@@ -77,7 +76,7 @@ def _similarity(
     return tl.where(inside & (column != anchor), value, -float('inf')), positive
 
 
-@triton.jit(do_not_specialize=_SIZES)
+@triton.jit(do_not_specialize=('first', 'stride', 'keys', 'columns'))
 def _score_kernel(
     matrix,
     labels,

@@ -130,9 +130,7 @@ def rebalanced_contrastive_loss(
             loss = torch.where(terms.positives > 0, loss, loss.new_zeros(()))
         if reduction == 'none':
             return loss
-        if reduction == 'sum':
-            return loss.sum()
-        if terms.valid is None:
+        if reduction == 'sum' or not anchors and terms.valid is None:
             return loss.sum()
         # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
         return loss.sum() * ranks / terms.valid.sum().clamp(min=1)

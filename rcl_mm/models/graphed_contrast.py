@@ -114,10 +114,8 @@ class GraphedContrast:
         self._calls: Counter = Counter()
         self._recordings: Dict[tuple, Optional[Recording]] = {}
 
-    def __deepcopy__(self, memo) -> 'GraphedContrast':
-        return GraphedContrast()
-
     def __reduce__(self):
+        # A copy, by pickle or deepcopy, records anew.
         return GraphedContrast, ()
 
     def __call__(
