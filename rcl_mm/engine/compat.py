@@ -19,6 +19,8 @@ from typing import Any, Iterable, List
 import torch.distributed
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
+from mmengine.dist import master_only
+from mmengine.hooks import LoggerHook
 
 ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')
 # What a launcher sets for each process, where torch's own names are derived from it.
@@ -77,6 +79,21 @@ def mend_missing_pkg_resources() -> bool:
         for function in (is_installed, get_installed_path):
             if hasattr(module, function.__name__):
                 setattr(module, function.__name__, function)
+    return True
+
+
+def mend_metrics_file_of_every_rank() -> bool:
+    """Let rank 0 alone write the file of a test's metrics.
+
+    MMEngine's ``LoggerHook`` writes it on every rank, to the same path at the same time. The times
+    in it have different lengths, and what is left of the longer one makes it invalid JSON.
+
+    Returns:
+        bool: Whether the mend was needed.
+    """
+    if hasattr(LoggerHook.after_test_epoch, '__wrapped__'):
+        return False
+    LoggerHook.after_test_epoch = master_only(LoggerHook.after_test_epoch)
     return True
 
 

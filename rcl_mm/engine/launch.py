@@ -28,6 +28,7 @@ from rcl_mm.engine.compat import (
     filter_needless_log_lines,
     filter_needless_warnings,
     init_cpu_process_group,
+    mend_metrics_file_of_every_rank,
     mend_missing_pkg_resources,
 )
 from rcl_mm.engine.data_options import merge_options, warn_of_unknown_names
@@ -86,6 +87,7 @@ def load_config(args: argparse.Namespace) -> Config:
     """
     filter_needless_warnings()
     mend_missing_pkg_resources()
+    mend_metrics_file_of_every_rank()
     # Also for code that asks torch for unsafe loading, such as torch.hub.
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.util
+import inspect
 import logging
 import sys
 import warnings
@@ -10,8 +11,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import LoggerHook
 
 from rcl_mm.engine import compat
+
+# As MMEngine has it, whatever has been mended before in this process.
+AFTER_TEST_EPOCH = inspect.unwrap(LoggerHook.after_test_epoch)
 
 
 @pytest.fixture
@@ -210,6 +215,42 @@ class TestPackages:
     def test_get_installed_path__unknown_package(self):
         with pytest.raises(ModuleNotFoundError, match='no_such_package'):
             compat.get_installed_path('no_such_package')
+
+
+class TestMetricsFile:
+    """The file of a test's metrics, which MMEngine writes on every rank to the same path."""
+
+    @pytest.fixture
+    def run(self, monkeypatch, tmp_path):
+        """What the hook reads of a runner after a test."""
+        monkeypatch.setattr(LoggerHook, 'after_test_epoch', AFTER_TEST_EPOCH)
+        processor = SimpleNamespace(get_log_after_epoch=lambda *args, **kwargs: ({'top1': 5.0}, ''))
+        return SimpleNamespace(
+            log_processor=processor,
+            test_dataloader=[None],
+            logger=logging.getLogger('test'),
+            log_dir=str(tmp_path),
+        )
+
+    def write(self, run, path, main_process, monkeypatch):
+        monkeypatch.setattr('mmengine.dist.utils.is_main_process', lambda: main_process)
+        hook = LoggerHook()
+        hook.json_log_path = path.name
+        hook.after_test_epoch(run)
+        return path.is_file()
+
+    def test_mmengine_writes_it_on_every_rank(self, run, tmp_path, monkeypatch):
+        assert self.write(run, tmp_path / 'metrics.json', False, monkeypatch)
+
+    @pytest.mark.parametrize('main_process', [True, False])
+    def test_rank_0_alone_writes_it(self, main_process, run, tmp_path, monkeypatch):
+        assert compat.mend_metrics_file_of_every_rank()
+        written = self.write(run, tmp_path / 'metrics.json', main_process, monkeypatch)
+        assert written == main_process
+
+    def test_once(self, run):
+        assert compat.mend_metrics_file_of_every_rank()
+        assert not compat.mend_metrics_file_of_every_rank()
 
 
 class TestWarnings:
