@@ -54,8 +54,7 @@ class FastColor:
 
     def contrast(self, image: np.ndarray, factor: float) -> None:
         """The mean grey and the image, blended."""
-        mean = float(np.dot(self.luma, cv2.mean(image)[:3]))
-        self._linear(image, factor, 0.0, (1 - factor) * int(mean + 0.5))
+        self._linear(image, factor, 0.0, (1 - factor) * int(self._mean_gray(image) + 0.5))
 
     def saturation(self, image: np.ndarray, factor: float) -> None:
         """Grey and the image, blended."""
@@ -85,7 +84,7 @@ class FastColor:
                 a, g, c = factor * a, factor * g, factor * c
             elif step == 1:
                 # The mean is that of the image after the steps before.
-                mean = (a + g) * float(np.dot(self.luma, cv2.mean(image)[:3])) + c
+                mean = (a + g) * self._mean_gray(image) + c
                 a, g, c = factor * a, factor * g, factor * c + (1 - factor) * int(mean + 0.5)
             elif step == 2:
                 g += (1 - factor) * a
@@ -96,6 +95,12 @@ class FastColor:
             if step == 3:
                 self.hue(image, factor)
         self._linear(image, a, g, c)
+
+    def _mean_gray(self, image: np.ndarray) -> float:
+        # Three times as fast as cv2.mean.
+        sums = cv2.sumElems(image)
+        x, y, z = self.weights
+        return (x * sums[0] + y * sums[1] + z * sums[2]) / (image.shape[0] * image.shape[1])
 
     def _linear(self, image: np.ndarray, a: float, g: float, c: float) -> None:
         """``a x + g gray(x) + c``."""
@@ -115,6 +120,8 @@ class FastColor:
             self._affine(image, name, value, cubic)
         elif name == 'Invert':
             cv2.bitwise_not(image, dst=image)
+        elif name == 'Posterize':
+            np.bitwise_and(image, 256 - (1 << (8 - int(value))), out=image)
         elif name in policies.LEVELS:
             cv2.LUT(image, _level_table(name, value), dst=image)
         elif name == 'Brightness':
@@ -159,9 +166,7 @@ class FastColor:
 
 
 def _level_table(name: str, value: float) -> np.ndarray:
-    if name == 'Posterize':
-        table = _LEVELS & (256 - (1 << (8 - int(value))))
-    elif name == 'Solarize':
+    if name == 'Solarize':
         table = np.where(value <= _LEVELS, 255 - _LEVELS, _LEVELS)
     else:
         table = np.where(_LEVELS < 128, np.minimum(_LEVELS + int(value), 255), _LEVELS)
@@ -220,25 +225,25 @@ def _sharpness(image: np.ndarray, factor: float) -> None:
     image[inner] = cv2.addWeighted(image[inner], factor, smooth[inner], 1 - factor, 0)
 
 
-def _stretch_table(histogram: np.ndarray) -> np.ndarray:
-    used = np.flatnonzero(histogram)
-    low, high = int(used[0]), int(used[-1])
-    if low == high:
-        return _LEVELS
-    return np.clip((_LEVELS - low) * (255 / (high - low)) + 1e-3, 0, 255)
+def _stretch_table(histograms: np.ndarray) -> np.ndarray:
+    """AutoContrast: the used levels of each channel over the whole range."""
+    used = histograms > 0
+    low, high = used.argmax(1)[:, None], 255 - used[:, ::-1].argmax(1)[:, None]
+    table = np.clip((_LEVELS - low) * (255 / np.maximum(high - low, 1)) + 1e-3, 0, 255)
+    return np.where(low == high, _LEVELS, table)
 
 
-def _equalize_table(histogram: np.ndarray) -> np.ndarray:
-    step = (histogram.sum() - histogram[np.flatnonzero(histogram)[-1]]) // 255
-    if step == 0:
-        return _LEVELS
-    below = np.cumsum(histogram) - histogram
-    return np.minimum((below + step // 2) // step, 255)
+def _equalize_table(histograms: np.ndarray) -> np.ndarray:
+    """Equalize: about as many pixels of each channel on every level."""
+    up_to = histograms.cumsum(1)
+    # All pixels but those on the brightest level.
+    step = up_to.max(1, initial=0, where=up_to < up_to[:, -1:], keepdims=True) // 255
+    table = (up_to - histograms + step // 2) // np.maximum(step, 1)
+    return np.where(step == 0, _LEVELS, np.minimum(table, 255))
 
 
 def _per_channel(image: np.ndarray, make_table: Callable[[np.ndarray], np.ndarray]) -> None:
-    table = np.empty((256, 1, 3), np.uint8)
-    for channel in range(3):
-        histogram = cv2.calcHist([image], [channel], None, [256], [0, 256])
-        table[:, 0, channel] = make_table(histogram.ravel().astype(np.int64))
-    cv2.LUT(image, table, dst=image)
+    """Levels by tables of the histograms, both of shape (3, 256)."""
+    histograms = [cv2.calcHist([image], [c], None, [256], [0, 256]).ravel() for c in range(3)]
+    table = make_table(np.array(histograms, np.int64)).astype(np.uint8)
+    cv2.LUT(image, np.ascontiguousarray(table.T[:, None]), dst=image)

@@ -11,7 +11,6 @@ the random numbers of (draw, view). Two ways to use them:
 Both end in :class:`PackFast` and ``fast_collate``, which hand images on without reordering them.
 """
 
-import math
 import random
 from typing import List, Sequence, Tuple, Union
 
@@ -21,13 +20,13 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.registry import FUNCTIONS, TRANSFORMS
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from . import augment_params as params
 from . import policy_params as policies
+from .batch_memory import empty_batch, finish_batch, take_views
 from .draws import draw_of
 from .fast_color import FastColor
-from .fast_memory import pooled, scratch
+from .fast_memory import scratch
 from .resident import make_data_sample
 
 Range = Tuple[float, float]
@@ -65,7 +64,9 @@ def view_uniforms(results: dict, num_views: int) -> List[List[float]]:
     return [[uniform() for _ in range(_TOTAL)] for _ in range(num_views)]
 
 
-def crop_and_resize(image: np.ndarray, box: Sequence[int], out: np.ndarray) -> None:
+def crop_and_resize(
+    image: np.ndarray, box: Sequence[int], out: np.ndarray, flip: bool = False
+) -> None:
     """A box (top, left, height, width) of an image, resized as PIL would.
 
     Antialiased where it shrinks; where it does not, OpenCV's filter is the same and faster.
@@ -74,15 +75,21 @@ def crop_and_resize(image: np.ndarray, box: Sequence[int], out: np.ndarray) -> N
         image (np.ndarray): uint8, shape (H, W, 3).
         box (Sequence[int]): In pixels.
         out (np.ndarray): uint8, contiguous, shape (size, size, 3); receives the result.
+        flip (bool): Whether to mirror it, left to right. Defaults to False.
     """
     top, left, height, width = box
     size = out.shape[0]
     crop = image[top : top + height, left : left + width]
     if height <= size and width <= size:
         cv2.resize(crop, (size, size), dst=out, interpolation=cv2.INTER_LINEAR)
+        if flip:
+            cv2.flip(out, 1, dst=out)
         return
     contiguous = scratch('crop', crop.shape)
-    np.copyto(contiguous, crop)
+    if flip:
+        cv2.flip(crop, 1, dst=contiguous)
+    else:
+        np.copyto(contiguous, crop)
     # What F.interpolate(mode='bilinear', antialias=True) calls, here with a place for the result.
     torch._C._nn._upsample_bilinear2d_aa(
         torch.from_numpy(contiguous[None]).permute(0, 3, 1, 2),
@@ -143,21 +150,20 @@ class FastMultiView(BaseTransform):
         """Make the views of ``results['img']``."""
         image = results['img']
         height, width = image.shape[:2]
-        images = pooled((len(self.views), self.size, self.size, 3))
+        images = take_views((len(self.views), self.size, self.size, 3))
         numbers = view_uniforms(results, len(self.views))
         # All crops first, while the image is in the processor's cache.
-        for out, u in zip(images, numbers):
-            crop_and_resize(image, params.resized_crop_box(u, height, width, self.crop_scale), out)
+        for view, out, u in zip(self.views, images, numbers):
+            box = params.resized_crop_box(u, height, width, self.crop_scale)
+            crop_and_resize(image, box, out, flip=u[_FLIP] < view['flip_prob'])
         for view, out, u in zip(self.views, images, numbers):
             self._augment(out, view, u)
-        results['img'] = list(images)
+        results['img'] = images
         return results
 
     def _augment(self, image: np.ndarray, view: dict, u: List[float]) -> None:
-        """All but the crop, in place."""
+        """All but the crop and the mirror, in place."""
         color = self.color
-        if u[_FLIP] < view['flip_prob']:
-            cv2.flip(image, 1, dst=image)
         jitter = u[_JITTER:_RAND]
         if jitter[0] < view['jitter_prob']:
             color.jitter(image, *params.color_jitter_order(jitter, *view['jitter']))
@@ -246,7 +252,7 @@ class PackFast(BaseTransform):
         images = results['img']
         several = isinstance(images, list)
         sample = make_data_sample(
-            torch.tensor([results['gt_label']]),
+            torch.from_numpy(np.array([results['gt_label']])),
             results.get('sample_idx'),
             results.get('img_path'),
             (images[0] if several else images).shape[:2],
@@ -258,17 +264,9 @@ class PackFast(BaseTransform):
         return dict(inputs=inputs, data_samples=sample)
 
 
-def _empty_batch(shape: Tuple[int, ...]) -> Tensor:
-    """Memory for a batch: of a batch that is gone, or shared with the main process in a worker."""
-    if get_worker_info() is None:
-        return torch.from_numpy(pooled(shape))
-    storage = torch.UntypedStorage._new_shared(math.prod(shape))
-    return torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
-
-
-def _stack(images: List[Tensor]) -> Tensor:
+def _stack(images: Sequence[Tensor]) -> Tensor:
     height, width = (max(image.shape[side] for image in images) for side in (0, 1))
-    batch = _empty_batch((len(images), height, width, 3))
+    batch = empty_batch((len(images), height, width, 3))
     if all(image.shape[:2] == (height, width) for image in images):
         torch.stack(images, out=batch)
     else:
@@ -276,8 +274,7 @@ def _stack(images: List[Tensor]) -> Tensor:
             row[: image.shape[0], : image.shape[1]] = image
             row[image.shape[0] :] = 0
             row[: image.shape[0], image.shape[1] :] = 0
-    # Channels-last memory, which cuDNN prefers, under the usual order of dimensions.
-    return batch.permute(0, 3, 1, 2)
+    return batch
 
 
 @FUNCTIONS.register_module()
@@ -292,8 +289,13 @@ def fast_collate(batch: Sequence[dict]) -> dict:
         views, smaller images padded with 0 below and to the right; ``data_samples``: list of N.
     """
     first: Union[Tensor, list] = batch[0]['inputs']
-    if isinstance(first, list):
-        inputs = [_stack([item['inputs'][view] for item in batch]) for view in range(len(first))]
+    several = isinstance(first, list)
+    if several:
+        views = list(zip(*(item['inputs'] for item in batch)))
+        inputs = finish_batch(views) or [_stack(images) for images in views]
     else:
-        inputs = _stack([item['inputs'] for item in batch])
-    return dict(inputs=inputs, data_samples=[item['data_samples'] for item in batch])
+        inputs = [_stack([item['inputs'] for item in batch])]
+    # Channels-last memory, which cuDNN prefers, under the usual order of dimensions.
+    inputs = [images.permute(0, 3, 1, 2) for images in inputs]
+    samples = [item['data_samples'] for item in batch]
+    return dict(inputs=inputs if several else inputs[0], data_samples=samples)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchvision.transforms as T
 from mmpretrain.datasets.transforms import PackInputs
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 from timm.data.auto_augment import rand_augment_transform
 from torch.utils.data import DataLoader, Dataset
@@ -42,12 +42,14 @@ def results(image, index=0, draw=None, label=1):
 
 class TestCropAndResize:
     @pytest.mark.parametrize('box', [(20, 30, 300, 370), (0, 0, 427, 640), (50, 60, 150, 200)])
-    def test_crop__pil(self, photos, box):
+    @pytest.mark.parametrize('flip', [False, True])
+    def test_crop__pil(self, photos, box, flip):
         top, left, height, width = box
         out = np.empty((224, 224, 3), np.uint8)
-        crop_and_resize(photos[0], box, out)
+        crop_and_resize(photos[0], box, out, flip)
         crop = Image.fromarray(photos[0]).crop((left, top, left + width, top + height))
-        expected = np.asarray(crop.resize((224, 224), Image.BILINEAR))
+        resized = crop.resize((224, 224), Image.BILINEAR)
+        expected = np.asarray(ImageOps.mirror(resized) if flip else resized)
         assert np.abs(out.astype(int) - expected).max() <= 1
 
 
@@ -215,13 +217,15 @@ class TestPackAndCollate:
         assert own['data_samples'].gt_label.equal(plain['data_samples'].gt_label)
         assert own['data_samples'].ori_shape == plain['data_samples'].ori_shape
 
-    @pytest.mark.parametrize('workers', [0, 2])
+    @pytest.mark.parametrize('workers', [0, 1, 2])
     def test_collate__views_do_not_depend_on_workers(self, photos, workers):
         dataset = Photos(photos, FastMultiView(size=40))
         loader = DataLoader(dataset, 4, num_workers=workers, collate_fn=fast_collate)
         expected = [[v.clone() for v in dataset[i]['inputs']] for i in range(8)]
         for number, batch in enumerate(loader):
             assert len(batch['inputs']) == 3
+            # A worker's batch lies in shared memory, copied there or made there.
+            assert all(images.is_shared() == (workers > 0) for images in batch['inputs'])
             for view, images in enumerate(batch['inputs']):
                 assert images.shape == (4, 3, 40, 40)
                 assert images.is_contiguous(memory_format=torch.channels_last)

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 import torchvision.transforms as T
 from measuring import machine_lines, ratio, ratio_text, report_rows, spread
-from mmcv.transforms import LoadImageFromFile
 from mmpretrain.datasets.transforms import PackInputs
 from photos import real_photos, write_files
 from PIL import Image
@@ -31,6 +30,7 @@ from rcl_mm.datasets import (
     CropOnDevice,
     DigitsLT,
     FastMultiView,
+    LoadCheckedImage,
     PackFast,
     ReproducibleSampler,
     ResidentDataset,
@@ -64,7 +64,8 @@ class Pipelines:
     def __init__(self, paths: List[str]) -> None:
         self.paths = paths
         self.published = published_views()
-        self.load, self.pack = LoadImageFromFile(), PackFast()
+        # What tools/train.py puts in the place of LoadImageFromFile.
+        self.load, self.pack = LoadCheckedImage(), PackFast()
         self.views, self.crops = FastMultiView(), CropOnDevice()
         # As the sampler makes them, once an epoch.
         self.draws = sample_draws(0, 0, np.arange(10007)).tolist()
