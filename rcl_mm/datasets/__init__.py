@@ -10,7 +10,8 @@ from .benchmarks import ImageNetLT, INaturalist2018, PlacesLT
 from .checked_loading import LoadCheckedImage, UnreadableImageError, read_image
 from .digits import DigitsLT
 from .draws import DrawIndex, sample_draws, uniforms
-from .fast_transforms import CropOnDevice, FastMultiView, PackFast, fast_collate
+from .fast_packing import PackFast, fast_collate
+from .fast_transforms import CropOnDevice, FastMultiView
 from .folder import FolderLT, stratified_split
 from .folder_config import fill_in_folder_data
 from .image_check_hook import ImageCheckHook

@@ -8,7 +8,7 @@ the random numbers of (draw, view). Two ways to use them:
 - decode on the CPU, all else on the device: :class:`CropOnDevice` here,
   ``models.DeviceCropPreprocessor`` there.
 
-Both end in :class:`PackFast` and ``fast_collate``, which hand images on without reordering them.
+Both end in ``PackFast`` and ``fast_collate``, which hand images on without reordering them.
 """
 
 import random
@@ -18,16 +18,14 @@ import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.registry import FUNCTIONS, TRANSFORMS
-from torch import Tensor
+from mmengine.registry import TRANSFORMS
 
 from . import augment_params as params
 from . import policy_params as policies
-from .batch_memory import empty_batch, finish_batch, take_views
+from .batch_memory import take_views
 from .draws import draw_of
 from .fast_color import FastColor
 from .fast_memory import scratch
-from .resident import make_data_sample
 
 Range = Tuple[float, float]
 
@@ -238,64 +236,3 @@ class CropOnDevice(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.num_views}, {self.size}, {self.crop_scale})'
-
-
-@TRANSFORMS.register_module()
-class PackFast(BaseTransform):
-    """MMPretrain's ``PackInputs`` without copying pixels; for :func:`fast_collate`.
-
-    ``inputs`` are the images as they lie in memory, (H, W, 3), one or a list of V.
-    """
-
-    def transform(self, results: dict) -> dict:
-        """``inputs`` and ``data_samples``."""
-        images = results['img']
-        several = isinstance(images, list)
-        sample = make_data_sample(
-            torch.from_numpy(np.array([results['gt_label']])),
-            results.get('sample_idx'),
-            results.get('img_path'),
-            (images[0] if several else images).shape[:2],
-            results.get('ori_shape'),
-        )
-        if 'crop_boxes' in results:
-            sample.set_field(results['crop_boxes'], 'crop_boxes', field_type='metainfo')
-        inputs = [torch.from_numpy(i) for i in images] if several else torch.from_numpy(images)
-        return dict(inputs=inputs, data_samples=sample)
-
-
-def _stack(images: Sequence[Tensor]) -> Tensor:
-    height, width = (max(image.shape[side] for image in images) for side in (0, 1))
-    batch = empty_batch((len(images), height, width, 3))
-    if all(image.shape[:2] == (height, width) for image in images):
-        torch.stack(images, out=batch)
-    else:
-        for row, image in zip(batch, images):
-            row[: image.shape[0], : image.shape[1]] = image
-            row[image.shape[0] :] = 0
-            row[: image.shape[0], image.shape[1] :] = 0
-    return batch
-
-
-@FUNCTIONS.register_module()
-def fast_collate(batch: Sequence[dict]) -> dict:
-    """Collate samples of :class:`PackFast`.
-
-    Args:
-        batch (Sequence[dict]): Samples; their single images may differ in size.
-
-    Returns:
-        dict: ``inputs``: uint8, (N, 3, H, W) in channels-last memory, a list of V of them for
-        views, smaller images padded with 0 below and to the right; ``data_samples``: list of N.
-    """
-    first: Union[Tensor, list] = batch[0]['inputs']
-    several = isinstance(first, list)
-    if several:
-        views = list(zip(*(item['inputs'] for item in batch)))
-        inputs = finish_batch(views) or [_stack(images) for images in views]
-    else:
-        inputs = [_stack([item['inputs'] for item in batch])]
-    # Channels-last memory, which cuDNN prefers, under the usual order of dimensions.
-    inputs = [images.permute(0, 3, 1, 2) for images in inputs]
-    samples = [item['data_samples'] for item in batch]
-    return dict(inputs=inputs if several else inputs[0], data_samples=samples)

@@ -1,15 +1,13 @@
-"""The operations on one image against PIL and torchvision, and the memory they use again."""
+"""The operations on one image against PIL and torchvision."""
 
 import numpy as np
 import pytest
-import torch
 import torchvision.transforms as T
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.datasets import load_sample_images
 
 from rcl_mm.datasets import policy_params as policies
 from rcl_mm.datasets.fast_color import FastColor
-from rcl_mm.datasets.fast_memory import pooled
 
 
 @pytest.fixture(scope='module')
@@ -79,19 +77,6 @@ class TestFastColor:
     def test_channel_order__unknown(self):
         with pytest.raises(ValueError, match="'bgr' and 'rgb'"):
             FastColor('gbr', (0, 0, 0))
-
-
-def test_pooled__memory_in_use_is_not_given_out_again():
-    shape = (2, 3, 5)
-    first = pooled(shape)
-    tensor = torch.from_numpy(first[1])
-    address = first.ctypes.data
-    del first
-    others = [pooled(shape) for _ in range(3)]
-    assert address not in [array.ctypes.data for array in others]
-    del tensor
-    # Now it is free.
-    assert address in [pooled(shape).ctypes.data for _ in range(4)]
 
 
 @pytest.mark.parametrize('channel_order', ['bgr', 'rgb'])

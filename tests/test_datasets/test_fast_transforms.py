@@ -14,13 +14,8 @@ from timm.data.auto_augment import rand_augment_transform
 from torch.utils.data import DataLoader, Dataset
 
 from rcl_mm.datasets.draws import DrawIndex
-from rcl_mm.datasets.fast_transforms import (
-    CropOnDevice,
-    FastMultiView,
-    PackFast,
-    crop_and_resize,
-    fast_collate,
-)
+from rcl_mm.datasets.fast_packing import PackFast, fast_collate
+from rcl_mm.datasets.fast_transforms import CropOnDevice, FastMultiView, crop_and_resize
 from rcl_mm.models import (
     DeviceCropPreprocessor,
     MultiViewDataPreprocessor,
@@ -130,6 +125,18 @@ class TestFastMultiView:
         image = photos[0].copy()
         FastMultiView()(results(image, draw=1))
         assert np.array_equal(image, photos[0])
+
+    @pytest.mark.filterwarnings('error')
+    def test_image__read_only_or_reversed_in_memory(self, photos):
+        expected = FastMultiView()(results(photos[0], draw=5))['img']
+        read_only, reversed_twice = photos[0].copy(), photos[0][..., ::-1].copy()[..., ::-1]
+        read_only.flags.writeable = False
+        for image in (read_only, reversed_twice):
+            views = FastMultiView()(results(image, draw=5))['img']
+            assert all(map(np.array_equal, views, expected))
+            for max_size, shape in ((100, (448, 448, 3)), (1000, image.shape)):
+                packed = PackFast()(CropOnDevice(max_size=max_size)(results(image, draw=5)))
+                assert packed['inputs'].shape == shape
 
     def test_bad_input__one_clear_error(self):
         with pytest.raises(ValueError, match="'strong', allowed are crop, sim"):
