@@ -171,7 +171,7 @@ class SkipCounter:
         """Count one image."""
         worker = get_worker_info()
         row = 0 if worker is None else 1 + worker.id % (PROCESSES - 1)
-        # By numpy: torch needs a tenth of an image's decoding for it.
+        # By numpy: torch takes ten times as long to add one.
         counts = self._counts.numpy()
         counts[row, 0] += 1
         if skipped:

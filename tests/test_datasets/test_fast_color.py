@@ -57,6 +57,19 @@ class TestFastColor:
         else:
             assert difference.max() <= 1
 
+    @pytest.mark.parametrize(
+        ('name', 'value'),
+        [('AutoContrast', ()), ('Equalize', ()), ('Posterize', (1,)), ('Posterize', (8,))],
+    )
+    @pytest.mark.parametrize('levels', [(7,), (0,), (255,), (3, 200), (0, 1, 255), range(90, 99)])
+    def test_apply__few_levels(self, levels, name, value):
+        """One channel with these levels, two that have a single one."""
+        some = np.random.default_rng(0).choice(levels, (40, 30))
+        image = np.stack([some, np.full_like(some, 77), np.zeros_like(some)], 2).astype(np.uint8)
+        expected = np.asarray(getattr(ImageOps, name.lower())(Image.fromarray(image), *value))
+        FastColor('rgb', (0, 0, 0)).apply(image, name, *(value or (0.0,)))
+        assert np.array_equal(image, expected)
+
     @pytest.mark.parametrize('channel_order', ['bgr', 'rgb'])
     def test_hue_and_gray__torchvision(self, photos, channel_order):
         image = np.ascontiguousarray(photos[0][:200, :200])
