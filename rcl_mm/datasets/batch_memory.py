@@ -12,7 +12,7 @@ away, an image replaced by a later transform) is copied as usual.
 
 import math
 import threading
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from torch.utils.data import get_worker_info
 from .fast_memory import pooled
 
 Shape = Tuple[int, ...]
-_memory = threading.local()
 
 
 class _Batch:
@@ -45,6 +44,17 @@ class _Batch:
         )
 
 
+class _Memory(threading.local):
+    """Of each thread: the batch it is filling, and its largest batch by the shape of a sample."""
+
+    def __init__(self) -> None:
+        self.batch: Optional[_Batch] = None
+        self.sizes: Dict[Shape, int] = {}
+
+
+_memory = _Memory()
+
+
 def empty_batch(shape: Shape) -> Tensor:
     """uint8 memory: of a batch that is gone, or shared with the main process in a worker."""
     if get_worker_info() is None:
@@ -63,10 +73,10 @@ def take_views(shape: Shape) -> List[np.ndarray]:
         list[np.ndarray]: V arrays, uint8, contiguous, (height, width, 3); their values are left
         over from earlier batches.
     """
-    size = _sizes().get(shape)
+    size = _memory.sizes.get(shape)
     if size is None:
         return list(pooled(shape))
-    batch: Optional[_Batch] = getattr(_memory, 'batch', None)
+    batch = _memory.batch
     if batch is None or batch.shape != shape or batch.taken == batch.size:
         batch = _memory.batch = _Batch(shape, size)
     batch.taken += 1
@@ -82,8 +92,8 @@ def finish_batch(images: Sequence[Sequence[Tensor]]) -> Optional[List[Tensor]]:
     Returns:
         list[Tensor] | None: V tensors (N, H, W, 3) in the images' own memory.
     """
-    batch, _memory.batch = getattr(_memory, 'batch', None), None
-    shape, sizes = (len(images), *images[0][0].shape), _sizes()
+    batch, _memory.batch = _memory.batch, None
+    shape, sizes = (len(images), *images[0][0].shape), _memory.sizes
     # The last batch of an epoch may be a smaller one.
     sizes[shape] = max(len(images[0]), sizes.get(shape, 0))
     if batch is None or batch.shape != shape:
@@ -91,10 +101,3 @@ def finish_batch(images: Sequence[Sequence[Tensor]]) -> Optional[List[Tensor]]:
     if not all(batch.holds(view, rows) for view, rows in enumerate(images)):
         return None
     return [view[: len(rows)] for view, rows in zip(batch.views, images)]
-
-
-def _sizes() -> dict:
-    """The largest batch of this thread, by the shape of its samples."""
-    if not hasattr(_memory, 'sizes'):
-        _memory.sizes = {}
-    return _memory.sizes

@@ -172,10 +172,7 @@ class SkipCounter:
         worker = get_worker_info()
         row = 0 if worker is None else 1 + worker.id % (PROCESSES - 1)
         # By numpy: torch takes ten times as long to add one.
-        counts = self._counts.numpy()
-        counts[row, 0] += 1
-        if skipped:
-            counts[row, 1] += 1
+        self._counts.numpy()[row] += (1, skipped)
 
     @property
     def exceeded(self) -> bool:

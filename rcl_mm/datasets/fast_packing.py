@@ -1,6 +1,6 @@
 """From the images of the fast transforms to a batch, by as few copies as there can be."""
 
-from typing import Sequence, Union
+from typing import Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ class PackFast(BaseTransform):
         images = results['img']
         several = isinstance(images, list)
         sample = make_data_sample(
-            torch.from_numpy(np.array([results['gt_label']])),
+            torch.tensor([results['gt_label']]),
             results.get('sample_idx'),
             results.get('img_path'),
             (images[0] if several else images).shape[:2],
@@ -64,8 +64,7 @@ def fast_collate(batch: Sequence[dict]) -> dict:
         dict: ``inputs``: uint8, (N, 3, H, W) in channels-last memory, a list of V of them for
         views, smaller images padded with 0 below and to the right; ``data_samples``: list of N.
     """
-    first: Union[Tensor, list] = batch[0]['inputs']
-    several = isinstance(first, list)
+    several = isinstance(batch[0]['inputs'], list)
     if several:
         views = list(zip(*(item['inputs'] for item in batch)))
         inputs = finish_batch(views) or [_stack(images) for images in views]

@@ -44,13 +44,12 @@ def make_data_sample(
     The same as ``set_gt_label`` and ``set_metainfo`` make, ten times as fast: they would check and
     copy values that are known to be right.
     """
-    sample = DataSample.__new__(DataSample)
+    sample = DataSample()
     meta = dict(sample_idx=index, img_shape=shape, ori_shape=original_shape or shape, img_path=path)
-    if index is None or path is None:
-        meta = {key: value for key, value in meta.items() if value is not None}
-    sample.__dict__.update(
-        meta, gt_label=label, _metainfo_fields=set(meta), _data_fields={'gt_label'}
-    )
+    meta = {key: value for key, value in meta.items() if value is not None}
+    sample.__dict__.update(meta, gt_label=label)
+    sample._metainfo_fields.update(meta)
+    sample._data_fields.add('gt_label')
     return sample
 
 

@@ -13,7 +13,7 @@ SHAPE = (2, 3, 5, 3)
 @pytest.fixture(autouse=True)
 def no_batch_before(monkeypatch):
     """As in a new thread."""
-    monkeypatch.setattr(batch_memory, '_memory', batch_memory.threading.local())
+    monkeypatch.setattr(batch_memory, '_memory', batch_memory._Memory())
 
 
 def sample(value):
