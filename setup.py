@@ -60,11 +60,13 @@ setup(
     package_data={
         'rcl_mm': [
             '.mim/configs/**/*.py',
-            '.mim/tools/**/*.py',
-            '.mim/tools/**/*.sh',
+            '.mim/tools/*.py',
+            '.mim/tools/*.sh',
         ],
-        'rcl_mm.analysis': ['**/*.html', '**/*.css', '**/*.js', '**/*.j2'],
+        'rcl_mm.report': ['**/*.html', '**/*.css', '**/*.js', '**/*.j2'],
     },
+    # Experiments of this project's own, whose machinery (tools/study/) stays in the source tree.
+    exclude_package_data={'rcl_mm': ['.mim/tools/study.py', '.mim/tools/ablate.py']},
     zip_safe=False,
     install_requires=[
         'torch>=2.4',

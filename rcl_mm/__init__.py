@@ -4,12 +4,21 @@ Importing it registers its parts in MMEngine's root registries, so that ``dict(t
 builds under any library's default scope; nothing else happens.
 """
 
-# First the engine: it imports mmcv without the warning that mmcv-lite gives in every run.
-from rcl_mm import engine
+# First the runtime: it imports mmcv without the warning that mmcv-lite gives in every run.
+from rcl_mm import runtime
 
 # isort: split
-from rcl_mm import datasets, evaluation, models
+from rcl_mm import augment, datasets, engine, evaluation, models
 from rcl_mm.apis import config_path, to_rcl
 
 __version__ = '0.1.0'
-__all__ = ['config_path', 'datasets', 'engine', 'evaluation', 'models', 'to_rcl']
+__all__ = [
+    'augment',
+    'config_path',
+    'datasets',
+    'engine',
+    'evaluation',
+    'models',
+    'runtime',
+    'to_rcl',
+]

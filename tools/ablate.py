@@ -2,7 +2,7 @@
 
 import sys
 
-from rcl_mm.analysis.ablation import main
+from study.ablation import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -9,10 +9,11 @@ it (augmentation on the device included), before normalisation.
 import argparse
 import sys
 
-from rcl_mm.datasets.browse import draw_views, training_views
-from rcl_mm.engine.arguments import CFG_OPTIONS_HELP, SettingsAction, read_config
-from rcl_mm.engine.data_options import merge_options, warn_of_unknown_names
-from rcl_mm.engine.errors import report_errors
+from rcl_mm.cli.arguments import CFG_OPTIONS_HELP, SettingsAction
+from rcl_mm.cli.data_options import merge_options, warn_of_unknown_names
+from rcl_mm.report.browse import draw_views, training_views
+from rcl_mm.runtime.configs import read_config
+from rcl_mm.runtime.errors import report_errors
 
 
 def parse_args():

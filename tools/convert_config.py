@@ -2,7 +2,7 @@
 
 import sys
 
-from rcl_mm.conversion.tool import main
+from rcl_mm.cli.convert import main
 
 if __name__ == '__main__':
     sys.exit(main())

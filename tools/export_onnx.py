@@ -2,7 +2,7 @@
 
 import sys
 
-from rcl_mm.inference.onnx_export import main
+from rcl_mm.cli.export_onnx import main
 
 if __name__ == '__main__':
     sys.exit(main())

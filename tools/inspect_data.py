@@ -4,11 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from rcl_mm.analysis.data_summary import inspect_config, summary_text, write_summary
-from rcl_mm.engine.arguments import CFG_OPTIONS_HELP, SettingsAction, read_config
-from rcl_mm.engine.compat import filter_needless_warnings, mend_missing_pkg_resources
-from rcl_mm.engine.data_options import merge_options, warn_of_unknown_names
-from rcl_mm.engine.errors import report_errors
+from rcl_mm.cli.arguments import CFG_OPTIONS_HELP, SettingsAction
+from rcl_mm.cli.data_options import merge_options, warn_of_unknown_names
+from rcl_mm.report.data_summary import inspect_config, summary_text, write_summary
+from rcl_mm.runtime.compat import filter_needless_warnings, mend_missing_pkg_resources
+from rcl_mm.runtime.configs import read_config
+from rcl_mm.runtime.errors import report_errors
 
 
 def parse_args(arguments=None) -> argparse.Namespace:

@@ -2,7 +2,7 @@
 
 import sys
 
-from rcl_mm.inference.predict import main
+from rcl_mm.cli.predict import main
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -12,7 +12,7 @@ import sys
 from rich.console import Console
 
 from rcl_mm.datasets.prepare import NAMES, prepare_data
-from rcl_mm.engine.errors import one_line
+from rcl_mm.runtime.errors import one_line
 
 
 def parse_args():

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from rcl_mm.analysis.report import write_report
-from rcl_mm.engine.errors import report_errors
+from rcl_mm.report.report import write_report
+from rcl_mm.runtime.errors import report_errors
 
 
 def parse_args(arguments=None) -> argparse.Namespace:

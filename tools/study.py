@@ -2,7 +2,7 @@
 
 import sys
 
-from rcl_mm.analysis.study import main
+from study.main import main
 
 if __name__ == '__main__':
     sys.exit(main())

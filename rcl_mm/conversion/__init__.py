@@ -1,8 +1,8 @@
 """Turning existing MMPretrain configs into RCL."""
 
-from .convert import Conversion, config_diff, convert_config, to_rcl
-from .errors import ConversionError
-from .heads import CONVERTERS, REFUSED
+from rcl_mm.conversion.convert import Conversion, config_diff, convert_config, to_rcl
+from rcl_mm.conversion.errors import ConversionError
+from rcl_mm.conversion.heads import CONVERTERS, REFUSED
 
 __all__ = [
     'CONVERTERS',

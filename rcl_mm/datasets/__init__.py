@@ -1,34 +1,30 @@
 """Data sets, samplers and transforms for long-tailed training."""
 
-from .augmentations import (
+from rcl_mm.datasets.augmentations import (
     RandomColorJitter,
     RandomCutout,
     TimmRandAugment,
     TorchvisionAutoAugment,
 )
-from .benchmarks import ImageNetLT, INaturalist2018, PlacesLT
-from .checked_loading import LoadCheckedImage, UnreadableImageError, read_image
-from .digits import DigitsLT
-from .draws import DrawIndex, sample_draws, uniforms
-from .fast_packing import PackFast, fast_collate
-from .fast_transforms import CropOnDevice, FastMultiView
-from .folder import FolderLT, stratified_split
-from .folder_config import fill_in_folder_data
-from .image_check_hook import ImageCheckHook
-from .image_lists import read_image_list, scan_image_list
-from .long_tailed import LongTailedDataset, long_tailed_counts, select_long_tailed
-from .resident import ResidentDataset, resident_collate
-from .samplers import ReproducibleSampler
-from .transforms import ReproducibleMultiView, ReproducibleView
+from rcl_mm.datasets.benchmarks import ImageNetLT, INaturalist2018, PlacesLT
+from rcl_mm.datasets.digits import DigitsLT
+from rcl_mm.datasets.fast_packing import PackFast, fast_collate
+from rcl_mm.datasets.fast_transforms import CropOnDevice, FastMultiView
+from rcl_mm.datasets.folder import FolderLT, stratified_split
+from rcl_mm.datasets.folder_config import fill_in_folder_data
+from rcl_mm.datasets.image_lists import read_image_list, scan_image_list
+from rcl_mm.datasets.loading import LoadCheckedImage, UnreadableImageError, read_image
+from rcl_mm.datasets.long_tailed import LongTailedDataset, long_tailed_counts, select_long_tailed
+from rcl_mm.datasets.resident import ResidentDataset, resident_collate
+from rcl_mm.datasets.samplers import ReproducibleSampler
+from rcl_mm.datasets.transforms import ReproducibleMultiView, ReproducibleView
 
 __all__ = [
     'CropOnDevice',
     'DigitsLT',
-    'DrawIndex',
     'FolderLT',
     'FastMultiView',
     'INaturalist2018',
-    'ImageCheckHook',
     'ImageNetLT',
     'LoadCheckedImage',
     'LongTailedDataset',
@@ -49,9 +45,7 @@ __all__ = [
     'read_image',
     'read_image_list',
     'resident_collate',
-    'sample_draws',
     'scan_image_list',
     'select_long_tailed',
     'stratified_split',
-    'uniforms',
 ]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from .fast_memory import pooled
+from rcl_mm.datasets.fast_memory import pooled
 
 Shape = Tuple[int, ...]
 

@@ -9,9 +9,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
-from .counted import CountedDataset
-from .image_lists import read_image_list
-from .refetch import prepare_or_another
+from rcl_mm.datasets.counted import CountedDataset
+from rcl_mm.datasets.image_lists import read_image_list
+from rcl_mm.datasets.refetch import prepare_or_another
 
 
 class ListBenchmark(CountedDataset):

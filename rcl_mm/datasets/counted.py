@@ -3,7 +3,7 @@
 import numpy as np
 from mmpretrain.datasets import BaseDataset
 
-from ..class_counts import count_labels
+from rcl_mm.class_counts import count_labels
 
 
 class CountedDataset(BaseDataset):

@@ -8,8 +8,8 @@ import numpy as np
 from mmengine.registry import DATASETS
 from mmpretrain.datasets import BaseDataset
 
-from ..class_counts import count_labels
-from .long_tailed import long_tailed_counts, select_long_tailed
+from rcl_mm.class_counts import count_labels
+from rcl_mm.datasets.long_tailed import long_tailed_counts, select_long_tailed
 
 SPLITS = ('train', 'val', 'test', 'trainval')
 

@@ -14,9 +14,8 @@ from typing import Callable, List, Sequence, Tuple
 import cv2
 import numpy as np
 
-from . import augment_params as params
-from . import policy_params as policies
-from .fast_memory import scratch
+from rcl_mm.augment import params, policies
+from rcl_mm.datasets.fast_memory import scratch
 
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 _LEVELS = np.arange(256)

@@ -8,8 +8,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import FUNCTIONS, TRANSFORMS
 from torch import Tensor
 
-from .batch_memory import empty_batch, finish_batch
-from .resident import make_data_sample
+from rcl_mm.datasets.batch_memory import empty_batch, finish_batch
+from rcl_mm.datasets.resident import make_data_sample
 
 
 @TRANSFORMS.register_module()

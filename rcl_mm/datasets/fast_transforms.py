@@ -20,12 +20,11 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
-from . import augment_params as params
-from . import policy_params as policies
-from .batch_memory import take_views
-from .draws import draw_of
-from .fast_color import FastColor
-from .fast_memory import scratch
+from rcl_mm.augment import params, policies
+from rcl_mm.augment.draws import draw_of
+from rcl_mm.datasets.batch_memory import take_views
+from rcl_mm.datasets.fast_color import FastColor
+from rcl_mm.datasets.fast_memory import scratch
 
 Range = Tuple[float, float]
 

@@ -8,9 +8,9 @@ import numpy as np
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 
-from ..class_counts import count_labels
-from .counted import CountedDataset
-from .refetch import prepare_or_another
+from rcl_mm.class_counts import count_labels
+from rcl_mm.datasets.counted import CountedDataset
+from rcl_mm.datasets.refetch import prepare_or_another
 
 SPLITS = ('train', 'val', 'test')
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')

@@ -4,7 +4,7 @@ from typing import Any, Iterator, Optional
 
 from mmengine.config import Config
 
-from .folder import class_folders
+from rcl_mm.datasets.folder import class_folders
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 AUTO = 'auto'

@@ -8,9 +8,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 
-from ..class_counts import count_labels, dataset_labels
-from .draws import keep_draw
-from .refetch import prepare_or_another
+from rcl_mm.augment.draws import keep_draw
+from rcl_mm.class_counts import count_labels, dataset_labels
+from rcl_mm.datasets.refetch import prepare_or_another
 
 IMBALANCE_TYPES = ('exp', 'step')
 

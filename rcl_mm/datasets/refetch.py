@@ -4,7 +4,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from .draws import DrawIndex, keep_draw, uniforms
+from rcl_mm.augment.draws import DrawIndex, keep_draw, uniforms
 
 # Images' views count from 0: the numbers of this one are used by none.
 _REFETCH_VIEW = -1

@@ -29,7 +29,7 @@ from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from ..class_counts import count_labels, dataset_labels
+from rcl_mm.class_counts import count_labels, dataset_labels
 
 
 def make_data_sample(

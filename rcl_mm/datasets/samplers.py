@@ -9,7 +9,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
-from .draws import DrawIndex, sample_draws, uniforms
+from rcl_mm.augment.draws import DrawIndex, sample_draws, uniforms
 
 __all__ = ['DrawIndex', 'ReproducibleSampler', 'sample_draws', 'uniforms']
 

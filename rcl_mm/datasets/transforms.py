@@ -13,7 +13,7 @@ from mmpretrain.datasets.transforms import RandomResizedCrop
 from mmpretrain.registry import TRANSFORMS as MMPRETRAIN_TRANSFORMS
 from torch.utils.data import get_worker_info
 
-from .draws import draw_of, mix64_int
+from rcl_mm.augment.draws import draw_of, mix64_int
 
 Transform = Union[dict, Callable[[dict], dict]]
 

@@ -9,7 +9,7 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from mmengine.runner.utils import calc_dynamic_intervals
 from torch.utils.data import DataLoader
 
-from .random_states import get_random_states, set_random_states
+from rcl_mm.engine.random_states import get_random_states, set_random_states
 
 
 def index_sampler(loader: DataLoader) -> Any:

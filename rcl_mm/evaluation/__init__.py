@@ -1,14 +1,12 @@
 """Metrics for long-tailed recognition and the results of a test."""
 
-from rcl_mm.evaluation.feature_hook import FeatureCollectorHook
 from rcl_mm.evaluation.feature_space_metric import FeatureSpaceMetric
+from rcl_mm.evaluation.long_tail_metric import LongTailMetric
 from rcl_mm.evaluation.result_tables import Results
 from rcl_mm.evaluation.results import read_results, write_results
 from rcl_mm.evaluation.results_recorder import ResultsRecorder
-from rcl_mm.evaluation.shot_metric import LongTailMetric
 
 __all__ = [
-    'FeatureCollectorHook',
     'FeatureSpaceMetric',
     'LongTailMetric',
     'Results',

@@ -1,6 +1,6 @@
 """Class sums and a bounded choice of samples of one feature space, over batches and ranks."""
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,15 @@ from rcl_mm.evaluation.feature_statistics import (
     uniformity,
 )
 from rcl_mm.evaluation.sample_reservoir import SampleReservoir
+
+SPACES = ('feature', 'embedding')
+
+
+def stack_features(data_samples: List[dict], space: str) -> Optional[Tensor]:
+    """Features (N, D) of predicted samples, or None if one has none."""
+    if not data_samples or any(space not in sample for sample in data_samples):
+        return None
+    return torch.stack([sample[space] for sample in data_samples])
 
 
 class FeatureAccumulator:

@@ -8,8 +8,7 @@ from mmengine.registry import METRICS
 from torch import Tensor
 
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS, CountsSource
-from rcl_mm.evaluation.feature_accumulator import FeatureAccumulator
-from rcl_mm.evaluation.feature_hook import SPACES, stack_features
+from rcl_mm.evaluation.feature_accumulator import SPACES, FeatureAccumulator, stack_features
 from rcl_mm.evaluation.group_metric import ShotGroupsMixin
 from rcl_mm.evaluation.streaming_metric import StreamingMetric
 

@@ -13,7 +13,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from rcl_mm.engine.atomic_files import replacing
 from rcl_mm.evaluation.result_tables import (
     FeatureSpace,
     Results,
@@ -22,6 +21,7 @@ from rcl_mm.evaluation.result_tables import (
     finite_or_none,
     per_class_table,
 )
+from rcl_mm.runtime.files import replacing
 
 FORMAT = 1
 JSON_NAME = 'results.json'

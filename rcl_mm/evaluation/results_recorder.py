@@ -13,16 +13,15 @@ from torch import Tensor
 from rcl_mm.class_counts import CountsSource, shot_groups
 from rcl_mm.evaluation.class_accuracy import check_labels
 from rcl_mm.evaluation.example_images import choose_examples, load_thumbnails
-from rcl_mm.evaluation.feature_accumulator import FeatureAccumulator
-from rcl_mm.evaluation.feature_hook import SPACES, stack_features
+from rcl_mm.evaluation.feature_accumulator import SPACES, FeatureAccumulator, stack_features
 from rcl_mm.evaluation.feature_statistics import class_geometry
 from rcl_mm.evaluation.group_metric import ShotGroupsMixin
-from rcl_mm.evaluation.provenance import provenance
+from rcl_mm.evaluation.long_tail_metric import LongTailMetric
 from rcl_mm.evaluation.result_tables import FeatureSpace, Results
 from rcl_mm.evaluation.results import JSON_NAME, write_results
 from rcl_mm.evaluation.sample_reservoir import SampleReservoir
-from rcl_mm.evaluation.shot_metric import LongTailMetric
 from rcl_mm.evaluation.streaming_metric import StreamingMetric
+from rcl_mm.runtime.provenance import provenance
 
 MAP_CLASSES = 30
 MAP_SAMPLES = 1500

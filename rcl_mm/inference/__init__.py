@@ -1,8 +1,8 @@
 """Using a trained checkpoint: predictions for image files, ONNX."""
 
-from .classifier import Classifier, checkpoint_config, load_classifier
-from .onnx_export import export_onnx
-from .predict import Prediction, find_images, predict_images
+from rcl_mm.inference.classifier import Classifier, checkpoint_config, load_classifier
+from rcl_mm.inference.onnx_export import export_onnx
+from rcl_mm.inference.predict import Prediction, find_images, predict_images
 
 __all__ = [
     'Classifier',

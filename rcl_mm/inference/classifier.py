@@ -12,9 +12,9 @@ from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
 from rcl_mm.conversion.errors import type_name
-from rcl_mm.engine.arguments import read_config
-from rcl_mm.engine.checkpoint import load_checkpoint_file
-from rcl_mm.engine.literal_config import read_literal_config
+from rcl_mm.runtime.checkpoint import load_checkpoint_file
+from rcl_mm.runtime.configs import read_config
+from rcl_mm.runtime.literal_config import read_literal_config
 
 
 class Classifier(NamedTuple):

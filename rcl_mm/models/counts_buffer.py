@@ -11,6 +11,7 @@ from rcl_mm.class_counts import (
     check_class_counts,
     read_class_counts,
 )
+from rcl_mm.runtime.running_counts import class_counts_of_run
 
 
 class ClassCountsModule(nn.Module):
@@ -83,8 +84,6 @@ class ClassCountsModule(nn.Module):
 
     def _ask_the_run(self) -> None:
         """In another library's training script there may be no hook: look at the run itself."""
-        from rcl_mm.engine.running_counts import class_counts_of_run
-
         self._from_checkpoint = False
         counts = class_counts_of_run(self.num_classes)
         if counts is not None:

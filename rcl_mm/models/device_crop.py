@@ -7,9 +7,9 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from . import augment_ops as ops
-from .augment_parts import to_device
-from .preprocessors import MultiViewDataPreprocessor
+from rcl_mm.augment import ops
+from rcl_mm.augment.parts import to_device
+from rcl_mm.models.preprocessors import MultiViewDataPreprocessor
 
 
 def crop_and_resize(images: Tensor, boxes: Tensor, size: int) -> Tensor:

@@ -8,9 +8,8 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from rcl_mm.datasets.draws import draw_of
-
-from .augment_parts import copy_without_waiting
+from rcl_mm.augment.draws import draw_of
+from rcl_mm.augment.parts import copy_without_waiting
 
 
 @MODELS.register_module()

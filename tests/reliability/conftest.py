@@ -11,7 +11,7 @@ from typing import Optional, Sequence
 import pytest
 from mmengine.config import Config
 
-from rcl_mm.engine.launch import main
+from rcl_mm.cli.launch import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # 70 images in 5 batches, the last with 6; four epochs with warm-up and cosine; EMA.

@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 import numpy as np
 import torch
 
-from rcl_mm.engine.checkpoint import load_checkpoint_file
+from rcl_mm.runtime.checkpoint import load_checkpoint_file
 
 # What a checkpoint says about its own making, and not about the training.
 CIRCUMSTANCES = ('experiment_name', 'time', 'cfg', 'mmengine_version', 'last_ckpt', 'best_ckpt')

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from rcl_mm.engine.resume import newest_whole_checkpoint
+from rcl_mm.engine.hooks.resume import newest_whole_checkpoint
 
 from .same_run import checkpoint_differences
 

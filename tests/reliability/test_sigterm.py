@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from rcl_mm.engine import EXIT_STOPPED, load_checkpoint_file
+from rcl_mm.engine.hooks.stop_signal import EXIT_STOPPED
+from rcl_mm.runtime.checkpoint import load_checkpoint_file
 
 from .processes import finish, trained_iterations, wait_until
 from .same_run import checkpoint_differences, logged

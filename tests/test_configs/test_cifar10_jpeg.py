@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 
-from rcl_mm.engine import load_checkpoint_file
+from rcl_mm.runtime.checkpoint import load_checkpoint_file
 
 from .catalogue import ROOT
 from .tools import run_tool

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rcl_mm.engine import load_checkpoint_file
+from rcl_mm.runtime.checkpoint import load_checkpoint_file
 
 from .fake_imagenet import LABELS, write_fake_imagenet_lt
 from .tools import ROOT, run_tool

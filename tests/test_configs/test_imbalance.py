@@ -4,10 +4,10 @@ import argparse
 
 import pytest
 
+from rcl_mm.cli.arguments import train_parser
+from rcl_mm.cli.launch import finish_config, load_config
 from rcl_mm.datasets import long_tailed_counts
-from rcl_mm.engine.arguments import train_parser
-from rcl_mm.engine.errors import UsageError
-from rcl_mm.engine.launch import finish_config, load_config
+from rcl_mm.runtime.errors import UsageError
 
 from .catalogue import ROOT
 

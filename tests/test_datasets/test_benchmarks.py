@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from mmengine.registry import DATASETS
 
+from rcl_mm.augment.draws import DrawIndex
 from rcl_mm.class_counts import dataset_class_counts
-from rcl_mm.datasets import DrawIndex, ImageNetLT, INaturalist2018, PlacesLT
+from rcl_mm.datasets import ImageNetLT, INaturalist2018, PlacesLT
 
 LISTS = {
     ImageNetLT: ('ImageNet_LT_train.txt', 'train/n01440764/n01440764_{}.JPEG'),

@@ -7,7 +7,8 @@ import pytest
 from mmengine.registry import DATASETS
 from sklearn.datasets import load_digits
 
-from rcl_mm.datasets import DigitsLT, DrawIndex
+from rcl_mm.augment.draws import DrawIndex
+from rcl_mm.datasets import DigitsLT
 
 
 def parts():

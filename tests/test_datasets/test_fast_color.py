@@ -6,7 +6,7 @@ import torchvision.transforms as T
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.datasets import load_sample_images
 
-from rcl_mm.datasets import policy_params as policies
+from rcl_mm.augment import policies
 from rcl_mm.datasets.fast_color import FastColor
 
 

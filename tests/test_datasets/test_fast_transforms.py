@@ -13,15 +13,11 @@ from sklearn.datasets import load_sample_images
 from timm.data.auto_augment import rand_augment_transform
 from torch.utils.data import DataLoader, Dataset
 
-from rcl_mm.datasets.draws import DrawIndex
+from rcl_mm.augment.draws import DrawIndex
+from rcl_mm.augment.imagenet import RandClsAugment, SimAugment
 from rcl_mm.datasets.fast_packing import PackFast, fast_collate
 from rcl_mm.datasets.fast_transforms import CropOnDevice, FastMultiView, crop_and_resize
-from rcl_mm.models import (
-    DeviceCropPreprocessor,
-    MultiViewDataPreprocessor,
-    RandClsAugment,
-    SimAugment,
-)
+from rcl_mm.models import DeviceCropPreprocessor, MultiViewDataPreprocessor
 
 
 @pytest.fixture(scope='module')

@@ -6,14 +6,9 @@ from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.registry import DATASETS
 from mmpretrain.datasets import BaseDataset
 
+from rcl_mm.augment.draws import DrawIndex
 from rcl_mm.class_counts import dataset_class_counts
-from rcl_mm.datasets import (
-    DigitsLT,
-    DrawIndex,
-    LongTailedDataset,
-    long_tailed_counts,
-    select_long_tailed,
-)
+from rcl_mm.datasets import DigitsLT, LongTailedDataset, long_tailed_counts, select_long_tailed
 
 
 class ArrayDataset(BaseDataset):

@@ -10,7 +10,7 @@ from rcl_mm.class_counts import read_class_counts
 from rcl_mm.datasets import ImageNetLT, INaturalist2018, LongTailedDataset
 from rcl_mm.datasets.prepare import cifar as cifar_module
 from rcl_mm.datasets.prepare import prepare_data
-from rcl_mm.engine.atomic_files import TEMPORARY_PREFIX
+from rcl_mm.runtime.files import TEMPORARY_PREFIX
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'prepare_data.py'
 LABELS = dict(train=[0, 0, 0, 1, 2, 2], val=[0, 1, 2], test=[2, 1, 0])

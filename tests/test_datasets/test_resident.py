@@ -10,10 +10,11 @@ from mmengine.runner import Runner
 from mmpretrain.datasets.transforms import PackInputs
 from torch.utils.data import DataLoader, Subset
 
+from rcl_mm.augment.views import CifarClsAugment, CifarSimAugment
 from rcl_mm.class_counts import dataset_class_counts
 from rcl_mm.datasets import DigitsLT, LongTailedDataset, ReproducibleSampler
 from rcl_mm.datasets.resident import ResidentDataset, resident_collate
-from rcl_mm.models import CifarClsAugment, CifarSimAugment, MultiViewDataPreprocessor
+from rcl_mm.models import MultiViewDataPreprocessor
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATA_SAMPLERS
 
-from rcl_mm.datasets import DrawIndex, ReproducibleSampler, sample_draws
+from rcl_mm.augment.draws import DrawIndex, sample_draws
+from rcl_mm.datasets import ReproducibleSampler
 from rcl_mm.datasets import samplers as samplers_module
 
 

@@ -10,9 +10,9 @@ from mmpretrain.datasets.transforms import MultiView
 from mmpretrain.registry import TRANSFORMS
 from torch.utils.data import DataLoader
 
+from rcl_mm.augment.draws import DrawIndex
 from rcl_mm.datasets import (
     DigitsLT,
-    DrawIndex,
     LongTailedDataset,
     ReproducibleMultiView,
     ReproducibleSampler,

@@ -7,9 +7,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from rcl_mm.engine.checkpoint import load_checkpoint_file
-from rcl_mm.engine.compat import adapt_to_cpu
 from rcl_mm.engine.sharding import wrap_blocks
+from rcl_mm.runtime.checkpoint import load_checkpoint_file
+from rcl_mm.runtime.compat import adapt_to_cpu
 
 from .training import CONFIGS, train
 
@@ -85,7 +85,7 @@ def test_config_shards_blocks_and_keeps_the_head_whole():
 
 def test_config_on_a_cpu(monkeypatch):
     """FSDP is told the device, and torch's SyncBatchNorm, which a CPU has not, is replaced."""
-    monkeypatch.setattr('rcl_mm.engine.compat.has_accelerator', lambda: False)
+    monkeypatch.setattr('rcl_mm.runtime.compat.has_accelerator', lambda: False)
     cfg = deepcopy(SHIPPED)
     cfg.launcher = 'pytorch'
     adapt_to_cpu(cfg)

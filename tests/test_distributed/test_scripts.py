@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rcl_mm.engine.launch import main
+from rcl_mm.cli.launch import main
 
 REPOSITORY = Path(__file__).parents[2]
 # One epoch of four iterations; 49 validation images, so that one of 2 ranks gets a repeated one.

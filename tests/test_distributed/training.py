@@ -13,7 +13,7 @@ from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rcl_mm import distributed
-from rcl_mm.engine.launch import build_runner
+from rcl_mm.cli.launch import build_runner
 from rcl_mm.models import CIFARResNet, MultiViewDataPreprocessor
 
 from .wrong_gathers import WRONG

@@ -140,8 +140,7 @@ class TestFineTuning:
     def test_learning_rates_of_head_and_backbone(self):
         """The folder configs' schedule: head 10x, no decay on norms and biases of the backbone."""
         from mmengine.config import Config
-
-        from .conftest import REPOSITORY
+        from small_images import REPOSITORY
 
         schedule = Config.fromfile(REPOSITORY / 'configs/_base_/schedules/finetune_30e.py')
         model = resnet()

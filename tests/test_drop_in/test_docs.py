@@ -11,10 +11,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.runner import save_checkpoint
+from small_images import MMPRETRAIN_CONFIGS, REPOSITORY, write_digits
 
 from rcl_mm.conversion import REFUSED
-
-from .conftest import MMPRETRAIN_CONFIGS, REPOSITORY, write_digits
 
 PAGE = (REPOSITORY / 'docs/drop_in.md').read_text(encoding='utf-8')
 BLOCKS = re.findall(r'```(python|bash)\n(.*?)```', PAGE, flags=re.DOTALL)

@@ -3,7 +3,7 @@
 import importlib.util
 import re
 
-from .conftest import REPOSITORY
+from small_images import REPOSITORY
 
 
 def load(name):

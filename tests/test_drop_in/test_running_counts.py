@@ -8,10 +8,9 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
+from small_images import write_digits
 
-from rcl_mm.engine.running_counts import class_counts_of_run
-
-from .conftest import write_digits
+from rcl_mm.runtime.running_counts import class_counts_of_run
 
 _numbers = itertools.count()
 CONFIG = """

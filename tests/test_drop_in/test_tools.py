@@ -9,16 +9,15 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DATASETS, MODELS
+from small_images import MMPRETRAIN_CONFIGS, REPOSITORY
+from test_inference.test_inference import write_checkpoint
 
 import rcl_mm
+from rcl_mm.cli.arguments import train_parser
+from rcl_mm.cli.launch import convert_to_rcl
 from rcl_mm.datasets import fill_in_folder_data
-from rcl_mm.engine.arguments import train_parser
-from rcl_mm.engine.downloads import failed_download
-from rcl_mm.engine.errors import report_errors
-from rcl_mm.engine.launch import convert_to_rcl
-
-from .conftest import MMPRETRAIN_CONFIGS, REPOSITORY
-from .test_inference import write_checkpoint
+from rcl_mm.runtime.downloads import failed_download
+from rcl_mm.runtime.errors import report_errors
 
 CIFAR = MMPRETRAIN_CONFIGS / 'resnet/resnet18_8xb16_cifar10.py'
 DEIT = MMPRETRAIN_CONFIGS / 'deit/deit-tiny_4xb256_in1k.py'

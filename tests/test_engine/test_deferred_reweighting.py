@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from rcl_mm.datasets import long_tailed_counts
-from rcl_mm.engine.deferred_reweighting import DeferredReweightingHook, effective_number_weights
+from rcl_mm.engine.hooks.deferred_reweighting import (
+    DeferredReweightingHook,
+    effective_number_weights,
+)
 
 CROSS_ENTROPY = Path(__file__).resolve().parents[2] / 'configs/cross_entropy/resnet8_digits_lt.py'
 LDAM = """

@@ -5,8 +5,8 @@ import random
 import numpy as np
 import torch
 
-from rcl_mm.engine.checkpoint import load_checkpoint_file
 from rcl_mm.engine.random_states import get_random_states, set_random_states
+from rcl_mm.runtime.checkpoint import load_checkpoint_file
 
 
 def draw():

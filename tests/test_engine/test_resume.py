@@ -9,15 +9,15 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
-from rcl_mm.engine.loops import ResumableEpochBasedTrainLoop
-from rcl_mm.engine.random_states import get_random_states
-from rcl_mm.engine.rank_buffers import differing_buffers, own_buffers, set_buffers
-from rcl_mm.engine.resume import (
+from rcl_mm.engine.hooks.resume import (
     ResumeStateHook,
     checkpoint_folder,
     ends_an_optimizer_step,
     warn_of_extended_schedules,
 )
+from rcl_mm.engine.loops import ResumableEpochBasedTrainLoop
+from rcl_mm.engine.random_states import get_random_states
+from rcl_mm.engine.rank_buffers import differing_buffers, own_buffers, set_buffers
 
 
 def make_loop(kind=ResumableEpochBasedTrainLoop):

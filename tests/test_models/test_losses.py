@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS, DefaultScope
 
-from rcl_mm.engine import running_counts
 from rcl_mm.functional import rebalanced_contrastive_loss
 from rcl_mm.models import BalancedSoftmaxLoss, RCLLoss
 

@@ -8,7 +8,7 @@ from mmpretrain.structures import DataSample, MultiTaskDataSample
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rcl_mm.datasets import DrawIndex
+from rcl_mm.augment.draws import DrawIndex
 from rcl_mm.models import MultiViewDataPreprocessor
 
 SETTINGS = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0], to_rgb=True)

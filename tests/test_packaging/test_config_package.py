@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 import rcl_mm
-from rcl_mm.engine.package_configs import register_config_package
+from rcl_mm.runtime.package_configs import register_config_package
 
 BASE = 'rcl/resnext50_imagenet_lt.py'
 

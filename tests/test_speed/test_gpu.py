@@ -5,13 +5,9 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from rcl_mm.models import (
-    CifarClsAugment,
-    CifarSimAugment,
-    DeviceCropPreprocessor,
-    RandClsAugment,
-    SimAugment,
-)
+from rcl_mm.augment.imagenet import RandClsAugment, SimAugment
+from rcl_mm.augment.views import CifarClsAugment, CifarSimAugment
+from rcl_mm.models import DeviceCropPreprocessor
 from rcl_mm.models.device_crop import crop_and_resize
 
 pytestmark = pytest.mark.gpu

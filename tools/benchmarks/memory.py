@@ -13,8 +13,7 @@ import sys
 from typing import Dict, List, Tuple
 
 from measuring import fresh_processes_main, ratio, ratio_text, spread
-
-from rcl_mm.analysis.experiment_workers import KEEP_FREED_MEMORY
+from study.workers import KEEP_FREED_MEMORY
 
 STEPS = 20
 PROGRAM = f"""

@@ -26,6 +26,7 @@ from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 from torch.utils.data import default_collate
 
+from rcl_mm.augment.draws import DrawIndex, sample_draws
 from rcl_mm.datasets import (
     CropOnDevice,
     DigitsLT,
@@ -37,7 +38,6 @@ from rcl_mm.datasets import (
     fast_collate,
     resident_collate,
 )
-from rcl_mm.datasets.draws import DrawIndex, sample_draws
 
 TARGET_CPU, TARGET_DEVICE, TARGET_RESIDENT = 5.0, 8.0, 20000
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -27,8 +27,9 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
 import rcl_mm  # noqa: F401  registers everything
-from rcl_mm.engine import ChannelsLastHook, CompileHook
-from rcl_mm.models import CifarClsAugment, CifarSimAugment
+from rcl_mm.augment.views import CifarClsAugment, CifarSimAugment
+from rcl_mm.engine.hooks.channels_last import ChannelsLastHook
+from rcl_mm.engine.hooks.compile import CompileHook
 
 VIEWS, CLASSES = 3, 1000
 STEPS = 3  # a round

@@ -8,11 +8,11 @@ from typing import Callable, Iterator, Optional, Union
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..long_tailed import long_tailed_counts
-from .cifar import CIFAR_DATASETS, check_cifar
-from .folders import CIFAR10_JPEG, check_folders, locate_cifar10_jpeg
-from .lists import LIST_BENCHMARKS, check_list_benchmark
-from .report import Report, Split
+from rcl_mm.datasets.long_tailed import long_tailed_counts
+from rcl_mm.datasets.prepare.cifar import CIFAR_DATASETS, check_cifar
+from rcl_mm.datasets.prepare.folders import CIFAR10_JPEG, check_folders, locate_cifar10_jpeg
+from rcl_mm.datasets.prepare.lists import LIST_BENCHMARKS, check_list_benchmark
+from rcl_mm.datasets.prepare.report import Report, Split
 
 __all__ = ['NAMES', 'Report', 'Split', 'prepare_data']
 

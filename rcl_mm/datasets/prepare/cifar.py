@@ -6,8 +6,8 @@ import numpy as np
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from mmpretrain.datasets.utils import check_md5
 
-from ...class_counts import count_labels
-from .report import Report, Split
+from rcl_mm.class_counts import count_labels
+from rcl_mm.datasets.prepare.report import Report, Split
 
 CIFAR_TOTALS = dict(train=50_000, test=10_000)
 CIFAR_DATASETS = {'cifar10': CIFAR10, 'cifar100': CIFAR100}

@@ -9,8 +9,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 
-from ...class_counts import count_labels
-from ..folder import (
+from rcl_mm.class_counts import count_labels
+from rcl_mm.datasets.folder import (
     EXTENSIONS,
     SPLIT_SEED,
     VAL_FRACTION,
@@ -19,8 +19,8 @@ from ..folder import (
     images_below,
     stratified_split,
 )
-from .images import check_images
-from .report import Report, Split
+from rcl_mm.datasets.prepare.images import check_images
+from rcl_mm.datasets.prepare.report import Report, Split
 
 # Of MMPretrain's CustomDataset, which reads CIFAR-10 (JPEG).
 CUSTOM_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')

@@ -8,7 +8,7 @@ from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
 from PIL import Image
 
-from .report import Report
+from rcl_mm.datasets.prepare.report import Report
 
 # Called with the number of files checked since the last call.
 Advance = Callable[[int], None]

@@ -7,12 +7,12 @@ from typing import Dict, Type
 
 import numpy as np
 
-from ...class_counts import count_labels, shot_groups
-from ...engine.atomic_files import replacing
-from ..benchmarks import ImageNetLT, INaturalist2018, ListBenchmark, PlacesLT
-from ..image_lists import scan_image_list
-from .images import check_images
-from .report import Report, Split
+from rcl_mm.class_counts import count_labels, shot_groups
+from rcl_mm.datasets.benchmarks import ImageNetLT, INaturalist2018, ListBenchmark, PlacesLT
+from rcl_mm.datasets.image_lists import scan_image_list
+from rcl_mm.datasets.prepare.images import check_images
+from rcl_mm.datasets.prepare.report import Report, Split
+from rcl_mm.runtime.files import replacing
 
 LIST_BENCHMARKS: Dict[str, Type[ListBenchmark]] = {
     cls.NAME: cls for cls in (ImageNetLT, INaturalist2018, PlacesLT)

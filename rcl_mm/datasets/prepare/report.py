@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...class_counts import shot_groups
-from ...engine.atomic_files import replacing
+from rcl_mm.class_counts import shot_groups
+from rcl_mm.runtime.files import replacing
 
 
 @dataclass

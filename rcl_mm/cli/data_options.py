@@ -1,0 +1,107 @@
+"""``--cfg-options imbalance_factor=50``: variables of a config that its data sets are made of."""
+
+import difflib
+import inspect
+import os
+import sys
+from typing import Any, Dict, Iterator, Optional
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from rcl_mm.datasets.folder_config import fill_in_folder_data
+from rcl_mm.runtime.errors import UsageError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+IMBALANCE = ('imbalance_factor', 'imbalance_type')
+#: Variables at the top of the benchmarks' base files that hold for all their data sets.
+SHARED = (*IMBALANCE, 'data_root')
+#: Settings that configs do not have to have: the runner's arguments, and what is read besides.
+SETTINGS = (
+    *inspect.signature(Runner).parameters,
+    *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval'),
+    *('find_unused_parameters', 'model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn'),
+    *('tta_model', 'tta_pipeline'),
+)
+
+
+def merge_options(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
+    """Write ``--cfg-options`` into a config, and complete its data sets with them.
+
+    Args:
+        cfg (Config): Changed in place.
+        options (dict, optional): The options, dotted keys to values.
+
+    Raises:
+        UsageError: See :func:`spread_data_options`.
+        OSError, ValueError: See :func:`fill_in_folder_data`.
+    """
+    if options:
+        spread_data_options(cfg, options)
+        cfg.merge_from_dict(options)
+    fill_in_folder_data(cfg)
+
+
+def warn_of_unknown_names(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
+    """Say on standard error which ``--cfg-options`` begin with a name that the config has not.
+
+    They are not refused, because a new setting can be meant.
+
+    Args:
+        cfg (Config): The config as its file has it.
+        options (dict, optional): The options, dotted keys to values.
+    """
+    if os.environ.get('RANK', '0') != '0':
+        return
+    known = {*cfg, *SETTINGS, *SHARED}
+    for key, value in (options or {}).items():
+        name = key.partition('.')[0]
+        if name in known:
+            continue
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f', did you mean "{close[0]}"?' if close else ''
+        print(
+            f'warning: --cfg-options {key}={value}: the config has no "{name}"{hint}',
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def spread_data_options(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
+    """Give the data sets what ``--cfg-options`` says of a variable at the top of the config.
+
+    MMEngine puts variables into place when it reads the files, so that a variable overridden later
+    would change nothing, and say nothing. Call it before the options are merged: an option for one
+    data set (``train_dataloader.dataset.imbalance_factor``) then wins over the shared one.
+
+    Args:
+        cfg (Config): Changed in place.
+        options (dict, optional): The options, dotted keys to values.
+
+    Raises:
+        UsageError: If an imbalance is given and no data set of the config takes one.
+    """
+    for name in SHARED:
+        if name not in (options or {}):
+            continue
+        takers = [
+            dataset
+            for loader in LOADERS
+            for dataset in _datasets(cfg.get(loader) or {})
+            if name in dataset
+        ]
+        if not takers and name in IMBALANCE:
+            raise UsageError(
+                f'--cfg-options {name}={options[name]}: no data set of the config has {name}, '
+                'allowed where it has a LongTailedDataset or DigitsLT: leave it out'
+            )
+        for dataset in takers:
+            dataset[name] = options[name]
+
+
+def _datasets(node: Any) -> Iterator[dict]:
+    """Configs of data sets in a loader's or a wrapper's config, outermost first."""
+    for child in (node.get('dataset'), *(node.get('datasets') or ())):
+        if isinstance(child, dict):
+            yield child
+            yield from _datasets(child)

@@ -1,0 +1,1 @@
+"""Reading runs that were tested, and showing them: the HTML report, figures, tables."""

@@ -1,0 +1,74 @@
+"""Class counts of the run in progress, for training scripts that register no hook of ours.
+
+``custom_imports = dict(imports='rcl_mm')`` is then all that another library's script needs: a loss
+with ``class_counts='auto'`` asks here at its first value.
+"""
+
+import logging
+from typing import Any, Optional
+
+import numpy as np
+from mmengine.logging import MessageHub, print_log
+from mmengine.registry import DATASETS
+
+from rcl_mm.class_counts import check_class_counts, count_labels, dataset_labels
+from rcl_mm.runtime.literal_config import read_literal_config
+
+
+def class_counts_of_run(num_classes: Optional[int] = None) -> Optional[np.ndarray]:
+    """Training images of each class in the training run of this process.
+
+    MMEngine's ``RuntimeInfoHook`` leaves the meta information of the training set and the text of
+    the config in the message hub, in every run. Counts in the former are taken as they are; else
+    the training set of the config is built once, without its pipeline, and its labels counted.
+
+    Args:
+        num_classes (int, optional): Number of classes C. Defaults to what the data set says.
+
+    Returns:
+        np.ndarray | None: Counts, shape (C, ), int64. None without a training run in progress, or
+        if its training set has no single integer label per sample (the log then says why).
+
+    Raises:
+        ValueError: If the labels do not fit ``num_classes``.
+    """
+    hub = MessageHub.get_current_instance()
+    # Set from before_train to after_train: a run that is over says nothing about this one.
+    if hub.get_info('loop_stage') != 'train':
+        return None
+    metainfo = hub.get_info('dataset_meta') or {}
+    counts = metainfo.get('class_counts')
+    if counts is None:
+        counts = _counts_of_training_set(hub.get_info('cfg'), num_classes)
+    if counts is None:
+        return None
+    counts = check_class_counts(counts)
+    if num_classes is not None and len(counts) < num_classes:
+        # Classes at the end of the list that have no training image.
+        counts = np.pad(counts, (0, num_classes - len(counts)))
+    return check_class_counts(counts, num_classes)
+
+
+def _counts_of_training_set(
+    config_text: Optional[str], num_classes: Optional[int]
+) -> Optional[np.ndarray]:
+    try:
+        # As data: a resumed run has this text from its checkpoint.
+        loader = read_literal_config(config_text or '').get('train_dataloader')
+        if not loader or not loader.get('dataset'):
+            return None
+        _drop_pipelines(loader['dataset'])
+        labels = dataset_labels(DATASETS.build(loader['dataset']))
+    except (TypeError, ValueError) as error:
+        print_log(f'no class counts from the training set: {error}', 'current', logging.WARNING)
+        return None
+    return count_labels(labels, num_classes)
+
+
+def _drop_pipelines(node: Any) -> None:
+    """Empty the pipelines of a data set config and of what it wraps, in place."""
+    if isinstance(node, dict):
+        if 'pipeline' in node:
+            node['pipeline'] = []
+        for child in (node.get('dataset'), *(node.get('datasets') or ())):
+            _drop_pipelines(child)

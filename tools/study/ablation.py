@@ -1,0 +1,155 @@
+"""``tools/ablate.py``: some configs, some seeds, one table with intervals and differences."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from rcl_mm.cli.arguments import CFG_OPTIONS_HELP, SettingsAction
+from rcl_mm.runtime.errors import UsageError
+from study.command_line import (
+    add_experiment_arguments,
+    require_complete,
+    run_tool,
+    settings_of,
+)
+from study.comparison import (
+    ACCURACY_METRICS,
+    FEATURE_METRICS,
+    compare,
+    differences_table,
+    means_table,
+    rows_document,
+)
+from study.pool import Outcome, Run, run_experiment
+from study.run_files import write_json
+
+DIGITS_ROWS = (
+    'configs/ablation/resnet8_digits_lt_1_supcon.py',
+    'configs/ablation/resnet8_digits_lt_2_class_averaging.py',
+    'configs/ablation/resnet8_digits_lt_3_bcl.py',
+    'configs/ablation/resnet8_digits_lt_4_rebalanced.py',
+    'configs/ablation/resnet8_digits_lt_5_rcl.py',
+    'configs/ablation/resnet8_digits_lt_6_standalone.py',
+)
+DIGITS_BASELINE = '3_bcl'
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments of ``tools/ablate.py``."""
+    parser = argparse.ArgumentParser(description='Compare configs over seeds')
+    parser.add_argument(
+        'configs',
+        nargs='*',
+        metavar='CONFIG',
+        help='paths of the configs, a row each. Defaults to the six rows of the ablation on '
+        'Digits-LT',
+    )
+    parser.add_argument('--seeds', type=int, default=5, help='runs of each config. Defaults to 5')
+    parser.add_argument('--first-seed', type=int, default=0)
+    parser.add_argument(
+        '--baseline',
+        help='row that the others are compared with: the name in the table. Defaults to the first '
+        'row, and to BCL for the ablation on Digits-LT',
+    )
+    parser.add_argument(
+        '--feature-metrics', action='store_true', help='measure the feature space too'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=SettingsAction, help=CFG_OPTIONS_HELP)
+    add_experiment_arguments(parser, 'work_dirs/ablation')
+    return parser
+
+
+def row_names(configs: Sequence[str]) -> List[str]:
+    """Short names that tell the configs apart: file names, folder names, or both.
+
+    Words that all file names begin with are left out.
+
+
+    Raises:
+        UsageError: If a config is given twice.
+    """
+    paths = [Path(config) for config in configs]
+    stems, folders = [p.stem for p in paths], [p.parent.name for p in paths]
+    common = len(os.path.commonprefix(stems).rpartition('_')[0]) + 1
+    if len(stems) > 1 and len(set(stems)) == len(stems) and common > 1:
+        stems = [stem[common:] for stem in stems]
+    both = [f'{folder}/{stem}' for folder, stem in zip(folders, stems)]
+    for names in (stems, folders, both, [str(p.with_suffix('')) for p in paths]):
+        if len(set(names)) == len(names):
+            return names
+    raise UsageError(f'a config is given twice: {max(configs, key=configs.count)}')
+
+
+def ablation_runs(
+    configs: Sequence[str],
+    seeds: Sequence[int],
+    options: Optional[Dict[str, Any]] = None,
+    feature_metrics: bool = False,
+) -> List[Run]:
+    """All configs with the first seed, then all with the next: an early stop is fair to all."""
+    return [
+        Run(
+            name=f'{name}/seed{seed}',
+            config=config,
+            seed=seed,
+            options=dict(options or {}),
+            factors={'part': 'ablation', 'method': name},
+            feature_metrics=feature_metrics,
+        )
+        for seed in seeds
+        for name, config in zip(row_names(configs), configs)
+    ]
+
+
+def ablation_document(outcome: Outcome, baseline: str, order: Sequence[str]) -> Dict[str, Any]:
+    """The table of an ablation for JSON, with ``markdown`` ready to print."""
+    metrics = [*ACCURACY_METRICS, *FEATURE_METRICS]
+    done = {record['factors']['method'] for record in outcome.records}
+    base = baseline if baseline in done else None
+    rows = compare(outcome.records, 'method', metrics, base, order)
+    text = means_table(rows, metrics)
+    if base is not None and len(rows) > 1:
+        text += '\n\n' + differences_table(rows, metrics, base)
+    total = len(outcome.records) + len(outcome.failures) + len(outcome.left)
+    note = '' if outcome.complete else f' PARTIAL: {len(outcome.records)} of {total} runs.'
+    text += f'\n\nMean ± half width of the 95% interval over seeds.{note}\n'
+    return {
+        'complete': outcome.complete,
+        'baseline': base,
+        'rows': rows_document(rows),
+        'markdown': text,
+        'failures': outcome.failures,
+    }
+
+
+def digits_ablation_tables(records: Sequence[Dict[str, Any]]) -> str:
+    """What ``make ablation`` prints, from its results."""
+    order = row_names(DIGITS_ROWS)
+    return ablation_document(Outcome(records=list(records)), DIGITS_BASELINE, order)['markdown']
+
+
+def ablate(args: argparse.Namespace) -> None:
+    """Run an ablation, write ``ablation.json`` and ``ablation.md``, print the table."""
+    if args.seeds < 1:
+        raise UsageError(f'seeds is {args.seeds}, allowed is 1 or more')
+    configs = args.configs or list(DIGITS_ROWS)
+    names = row_names(configs)
+    baseline = args.baseline or (names[0] if args.configs else DIGITS_BASELINE)
+    if baseline not in names:
+        raise UsageError(f'baseline is "{baseline}", allowed are {", ".join(names)}')
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    runs = ablation_runs(configs, seeds, args.cfg_options, args.feature_metrics)
+    settings = settings_of(args)
+    outcome = run_experiment(runs, settings)
+    document = ablation_document(outcome, baseline, names)
+    write_json(settings.work_dir / 'ablation.json', document)
+    (settings.work_dir / 'ablation.md').write_text(document['markdown'], 'utf-8')
+    print(document['markdown'])
+    require_complete(outcome, settings)
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Entry of ``tools/ablate.py``; returns the exit code."""
+    args = parser().parse_args(arguments)
+    return run_tool(lambda: ablate(args), args.debug)
