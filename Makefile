@@ -44,9 +44,10 @@ bench: venv ## Measure speed and memory
 compat: venv ## Check each mend for today's libraries
 	@$(PY) tools/compat.py
 
-lint: venv ## Check style and format
+lint: venv ## Check style, format and that imports go down only
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@.venv/bin/lint-imports --no-cache
 
 clean: ## Remove build and test leftovers (not .venv, data or work_dirs)
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

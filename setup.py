@@ -9,11 +9,11 @@ ROOT = Path(__file__).resolve().parent
 
 
 def read_version() -> str:
-    """The ``__version__`` line of rcl_mm/__init__.py, without importing torch."""
-    text = (ROOT / 'rcl_mm' / '__init__.py').read_text(encoding='utf-8')
+    """The ``__version__`` line of rcl_mm/version.py, without importing torch."""
+    text = (ROOT / 'rcl_mm' / 'version.py').read_text(encoding='utf-8')
     match = re.search(r'^__version__ = [\'"]([^\'"]+)[\'"]$', text, re.MULTILINE)
     if match is None:
-        raise RuntimeError('rcl_mm/__init__.py has no line __version__ = "..."')
+        raise RuntimeError('rcl_mm/version.py has no line __version__ = "..."')
     return match.group(1)
 
 
@@ -36,6 +36,7 @@ EXTRAS = {
         'pytest-xdist>=3.6',
         'hypothesis>=6.100',
         'ruff>=0.6',
+        'import-linter>=2.1',
     ],
 }
 

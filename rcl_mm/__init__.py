@@ -10,9 +10,10 @@ from rcl_mm import runtime
 # isort: split
 from rcl_mm import augment, datasets, engine, evaluation, models
 from rcl_mm.apis import config_path, to_rcl
+from rcl_mm.version import __version__
 
-__version__ = '0.1.0'
 __all__ = [
+    '__version__',
     'augment',
     'config_path',
     'datasets',

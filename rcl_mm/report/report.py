@@ -6,7 +6,6 @@ from typing import Any, Dict, List, Sequence, Union
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rcl_mm import __version__
 from rcl_mm.evaluation.feature_accumulator import SPACES
 from rcl_mm.evaluation.results import ResultsError
 from rcl_mm.report import figures_accuracy, figures_confusion, figures_features
@@ -14,6 +13,7 @@ from rcl_mm.report import tables as report_tables
 from rcl_mm.report.figure_style import Panel
 from rcl_mm.report.figures_training import training_panels
 from rcl_mm.report.methods import Method, load_methods
+from rcl_mm.version import __version__
 
 ROWS_SHOWN = 200
 

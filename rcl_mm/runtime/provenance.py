@@ -11,6 +11,8 @@ from typing import Dict, Union
 
 import torch
 
+from rcl_mm.version import __version__
+
 RUN_NAME = 'run.json'
 PACKAGES = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmcv-lite', 'mmpretrain', 'timm', 'numpy')
 
@@ -21,8 +23,6 @@ def provenance() -> Dict[str, Union[str, Dict[str, str]]]:
     Returns:
         dict: ``command``, ``time`` (UTC, ISO 8601), ``device`` and ``versions`` by package name.
     """
-    from rcl_mm import __version__
-
     versions = {'rcl_mm': __version__, 'python': platform.python_version()}
     for package in PACKAGES:
         try:

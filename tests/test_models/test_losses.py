@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS, DefaultScope
 
 from rcl_mm.functional import rebalanced_contrastive_loss
-from rcl_mm.models import BalancedSoftmaxLoss, RCLLoss
+from rcl_mm.models import BalancedSoftmaxLoss, RCLLoss, counts_buffer
 
 COUNTS = [90, 30, 9, 3]
 
@@ -155,7 +155,7 @@ class TestClassCounts:
         loss.load_state_dict(RCLLoss([1, 2, 3, 4]).state_dict())
         asked = []
         monkeypatch.setattr(
-            running_counts, 'class_counts_of_run', lambda classes: asked.append(1) or COUNTS
+            counts_buffer, 'class_counts_of_run', lambda classes: asked.append(1) or COUNTS
         )
         assert loss.known_class_counts().tolist() == COUNTS
         loss.known_class_counts()
