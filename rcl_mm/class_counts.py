@@ -10,6 +10,8 @@ from typing import Dict, Optional, Sequence, Union
 
 import numpy as np
 
+from rcl_mm.errors import InputError, InputTypeError
+
 CountsSource = Union[str, Path, Sequence[int], np.ndarray]
 
 WAYS_TO_GIVE_COUNTS = (
@@ -30,21 +32,21 @@ def count_labels(labels: Sequence[int], num_classes: Optional[int] = None) -> np
         np.ndarray: Counts, shape (C, ), int64.
 
     Raises:
-        ValueError: If a label is negative or not below ``num_classes``.
-        TypeError: If the labels are not integers.
+        InputError: If a label is negative or not below ``num_classes``.
+        InputTypeError: If the labels are not integers.
     """
     labels = np.asarray(labels)
     if labels.size == 0:
         return np.zeros(num_classes or 0, dtype=np.int64)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(
+        raise InputTypeError(
             f'labels must be integers of shape (N,), got {labels.dtype} of shape {labels.shape}; '
             'class counts exist only for single-label data'
         )
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or (num_classes is not None and high >= num_classes):
         allowed = f'0..{num_classes - 1}' if num_classes is not None else '0 or more'
-        raise ValueError(
+        raise InputError(
             f'labels run from {low} to {high}, allowed is {allowed}: correct the annotation or '
             'num_classes'
         )
@@ -55,24 +57,29 @@ def check_class_counts(counts: Sequence[int], num_classes: Optional[int] = None)
     """Validate class counts and return them as an int64 array of shape (C, ).
 
     Raises:
-        ValueError: If they are not C non-negative whole numbers with at least one above zero.
+        InputError: If they are not C non-negative whole numbers with at least one above zero.
     """
-    array = np.asarray(counts, dtype=np.float64)
+    try:
+        array = np.asarray(counts, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f'class_counts is {str(counts)[:80]}, allowed is one whole number per class: {error}'
+        ) from error
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f'class_counts must have shape (C,), got shape {array.shape}')
+        raise InputError(f'class_counts must have shape (C,), got shape {array.shape}')
     if num_classes is not None and array.size != num_classes:
-        raise ValueError(
+        raise InputError(
             f'class_counts has {array.size} entries, but there are {num_classes} classes: '
             'give one count per class'
         )
     if not np.isfinite(array).all() or (array < 0).any() or (array != np.floor(array)).any():
         bad = int(np.argmax(~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))))
-        raise ValueError(
+        raise InputError(
             f'class_counts[{bad}] is {counts[bad]}, allowed are whole numbers >= 0: '
             'give the number of training images of each class'
         )
     if not array.any():
-        raise ValueError('class_counts are all zero: the training set has no images')
+        raise InputError('class_counts are all zero: the training set has no images')
     return array.astype(np.int64)
 
 
@@ -90,7 +97,7 @@ def read_class_counts(source: CountsSource, num_classes: Optional[int] = None) -
 
     Raises:
         FileNotFoundError: If the path does not exist.
-        ValueError: If the contents are no class counts.
+        InputError: If the contents are no class counts.
     """
     if not isinstance(source, (str, Path)):
         return check_class_counts(source, num_classes)
@@ -102,14 +109,14 @@ def read_class_counts(source: CountsSource, num_classes: Optional[int] = None) -
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ValueError(f'class_counts file "{path}" is not valid JSON: {error}') from None
+            raise InputError(f'class_counts file "{path}" is not valid JSON: {error}') from None
         if isinstance(data, dict):
             data = data.get('class_counts', data)
         if isinstance(data, dict):
             try:
                 data = [data[str(c)] for c in range(len(data))]
             except KeyError as error:
-                raise ValueError(
+                raise InputError(
                     f'class_counts file "{path}" has no class {error}: its keys must be 0..C-1'
                 ) from None
         return check_class_counts(data, num_classes)
@@ -119,7 +126,7 @@ def read_class_counts(source: CountsSource, num_classes: Optional[int] = None) -
             continue
         fields = line.rsplit(maxsplit=1)
         if len(fields) != 2 or not fields[1].isdigit():
-            raise ValueError(
+            raise InputError(
                 f'class_counts file "{path}", line {number}: "{line.strip()[:80]}" is not '
                 '"relative/path label"; give a list file or a .json file'
             )
@@ -141,7 +148,7 @@ def dataset_labels(dataset) -> np.ndarray:
         np.ndarray: Labels, shape (len(dataset), ), int64.
 
     Raises:
-        TypeError: If no single integer label per sample can be found.
+        InputTypeError: If no single integer label per sample can be found.
     """
     if hasattr(dataset, 'full_init'):
         dataset.full_init()
@@ -157,7 +164,7 @@ def dataset_labels(dataset) -> np.ndarray:
         inner = dataset_labels(dataset.dataset)
         repeats, rest = divmod(len(dataset), max(1, len(inner)))
         if rest or (len(inner) and not repeats):
-            raise TypeError(
+            raise InputTypeError(
                 f'{type(dataset).__name__} has {len(dataset)} samples, its inner data set '
                 f'{len(inner)}, and nothing says which: give it get_gt_labels() or indices, or '
                 'the loss class_counts'
@@ -166,12 +173,12 @@ def dataset_labels(dataset) -> np.ndarray:
     elif hasattr(dataset, 'targets'):
         labels = np.asarray(dataset.targets)
     else:
-        raise TypeError(
+        raise InputTypeError(
             f'{type(dataset).__name__} has neither get_gt_labels() nor an inner data set: '
             f'{WAYS_TO_GIVE_COUNTS}'
         )
     if labels.size and (labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer)):
-        raise TypeError(
+        raise InputTypeError(
             f'{type(dataset).__name__} has labels of shape {labels.shape}, {labels.dtype}: class '
             'counts exist only for single-label data'
         )
@@ -207,10 +214,10 @@ def shot_groups(counts: Sequence[int], many: int = 100, few: int = 20) -> Dict[s
         may be empty.
 
     Raises:
-        ValueError: If ``few`` is larger than ``many``.
+        InputError: If ``few`` is larger than ``many``.
     """
     if few > many:
-        raise ValueError(f'few={few} is above many={many}: give few <= many')
+        raise InputError(f'few={few} is above many={many}: give few <= many')
     counts = np.asarray(counts)
     return {
         'many': np.flatnonzero(counts > many),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from rcl_mm.augment import ops, params, policies
+from rcl_mm.errors import InputError
 
 
 def copy_without_waiting(tensor: Tensor, device: torch.device) -> Tensor:
@@ -34,7 +35,7 @@ class ColorJitterPart:
 
     def __init__(self, strengths: Sequence[float], prob: float, gray_prob: float) -> None:
         if len(strengths) != 4 or min(strengths) < 0 or strengths[3] > 0.5:
-            raise ValueError(
+            raise InputError(
                 f'jitter is {strengths}, allowed are four numbers >= 0 (brightness, contrast, '
                 'saturation, hue), the hue at most 0.5'
             )

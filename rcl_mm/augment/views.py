@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from rcl_mm.augment import ops, params, policies
 from rcl_mm.augment.draws import uniforms
 from rcl_mm.augment.parts import ColorJitterPart, OperationsPart, to_device
+from rcl_mm.errors import InputError
 
 #: Keeps the random numbers here apart from the ones of the loader's transforms of the same view.
 DEVICE_STREAM = 1 << 16
@@ -60,10 +61,10 @@ class ViewAugment(nn.Module):
             Tensor: RGB in 0..255, float32, not normalised, shape (N, 3, H', W').
 
         Raises:
-            ValueError: If the images are not RGB.
+            InputError: If the images are not RGB.
         """
         if images.ndim != 4 or images.shape[1] != 3:
-            raise ValueError(
+            raise InputError(
                 f'images have shape {tuple(images.shape)}, allowed is (N, 3, H, W): load RGB images'
             )
         n = len(images)
@@ -115,7 +116,7 @@ class CifarSimAugment(ViewAugment):
     ) -> None:
         super().__init__(compile)
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1 or not 0 < blur_sigma[0] <= blur_sigma[1]:
-            raise ValueError(
+            raise InputError(
                 f'crop_scale is {crop_scale} and blur_sigma {blur_sigma}, allowed are ranges '
                 '0 < low <= high, for the crop with high <= 1'
             )
@@ -179,7 +180,7 @@ class CifarClsAugment(ViewAugment):
         # The groups of samples change with every batch: nothing for torch.compile.
         super().__init__(compile=False)
         if policy not in (None, 'cifar10', 'svhn', 'imagenet'):
-            raise ValueError(
+            raise InputError(
                 f"policy is {policy!r}, allowed are 'cifar10', 'svhn', 'imagenet', None"
             )
         self.padding, self.policy, self.flip_prob = padding, policy, flip_prob

@@ -34,7 +34,7 @@ def merge_options(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
 
     Raises:
         UsageError: See :func:`spread_data_options`.
-        OSError, ValueError: See :func:`fill_in_folder_data`.
+        OSError, InputError: See :func:`fill_in_folder_data`.
     """
     if options:
         spread_data_options(cfg, options)

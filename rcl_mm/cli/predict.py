@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import track
 
+from rcl_mm.errors import InputError
 from rcl_mm.inference.classifier import load_classifier
 from rcl_mm.inference.predict import Prediction, find_images, predict_images, write_csv
 from rcl_mm.runtime.compat import filter_needless_warnings
@@ -35,7 +36,7 @@ def predict(args: argparse.Namespace) -> List[Prediction]:
 
     Raises:
         UsageError: If the arguments can not work.
-        ValueError: If not a single image could be read; nothing is written then.
+        InputError: If not a single image could be read; nothing is written then.
     """
     if args.topk < 1 or args.batch_size < 1:
         raise UsageError(
@@ -62,7 +63,7 @@ def predict(args: argparse.Namespace) -> List[Prediction]:
         for path in unreadable:
             print(f'  {path}', file=sys.stderr)
     if len(unreadable) == len(paths):
-        raise ValueError(f'none of {len(paths)} images could be read: nothing is written')
+        raise InputError(f'none of {len(paths)} images could be read: nothing is written')
     if args.out is not None:
         write_csv(predictions, args.out, min(args.topk, len(classifier.classes)))
         print(f'{len(paths) - len(unreadable)} predictions written: {args.out}')

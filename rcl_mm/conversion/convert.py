@@ -72,7 +72,7 @@ def convert_config(
 
     Raises:
         ConversionError: If the config cannot be converted.
-        ValueError: If ``class_counts`` are not one for each class.
+        InputError: If ``class_counts`` are not one for each class.
     """
     if views not in (2, 3):
         raise ConversionError(f'views is {views}, allowed are 2 and 3')

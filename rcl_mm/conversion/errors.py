@@ -2,8 +2,10 @@
 
 from typing import Any, Optional
 
+from rcl_mm.errors import InputError
 
-class ConversionError(ValueError):
+
+class ConversionError(InputError):
     """A config that cannot be turned into RCL; the message is one line with the reason."""
 
 

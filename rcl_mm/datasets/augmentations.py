@@ -23,12 +23,14 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 
+from rcl_mm.errors import InputError
+
 Range = Union[float, Sequence[float]]
 
 
 def _check_channel_order(channel_order: str) -> None:
     if channel_order not in ('bgr', 'rgb'):
-        raise ValueError(
+        raise InputError(
             f"channel_order is {channel_order!r}, allowed are 'bgr' (images from files) and 'rgb' "
             "(MMPretrain's CIFAR)"
         )
@@ -37,7 +39,7 @@ def _check_channel_order(channel_order: str) -> None:
 def to_pil(img: np.ndarray, channel_order: str) -> Image.Image:
     """An MM image, (H, W, 3) uint8, as an RGB PIL image."""
     if img.ndim != 3 or img.shape[2] != 3 or img.dtype != np.uint8:
-        raise ValueError(
+        raise InputError(
             f'the image has shape {img.shape} and type {img.dtype}, allowed is (H, W, 3) uint8: '
             "load with color_type='color' and augment before normalising"
         )
@@ -82,7 +84,7 @@ class RandomColorJitter(BaseTransform):
         channel_order (str): 'bgr' or 'rgb'. Defaults to 'bgr'.
 
     Raises:
-        ValueError: If an argument is out of range.
+        InputError: If an argument is out of range.
     """
 
     def __init__(
@@ -96,9 +98,9 @@ class RandomColorJitter(BaseTransform):
         channel_order: str = 'bgr',
     ) -> None:
         if backend not in ('pillow', 'cv2'):
-            raise ValueError(f"backend is {backend!r}, allowed are 'pillow' and 'cv2'")
+            raise InputError(f"backend is {backend!r}, allowed are 'pillow' and 'cv2'")
         if not 0 <= prob <= 1:
-            raise ValueError(f'prob is {prob}, allowed is 0 to 1')
+            raise InputError(f'prob is {prob}, allowed is 0 to 1')
         _check_channel_order(channel_order)
         self.jitter = T.ColorJitter(brightness, contrast, saturation, hue)
         self.prob = prob
@@ -161,7 +163,7 @@ class RandomCutout(BaseTransform):
         prob (float): Probability of cutting at all. Defaults to 1.
 
     Raises:
-        ValueError: If an argument is out of range.
+        InputError: If an argument is out of range.
     """
 
     def __init__(
@@ -172,7 +174,7 @@ class RandomCutout(BaseTransform):
         prob: float = 1.0,
     ) -> None:
         if length < 1 or num_holes < 1 or not 0 <= prob <= 1:
-            raise ValueError(
+            raise InputError(
                 f'length={length}, num_holes={num_holes}, prob={prob}: allowed are length >= 1, '
                 'num_holes >= 1 and prob from 0 to 1'
             )
@@ -217,7 +219,7 @@ class TorchvisionAutoAugment(BaseTransform):
         channel_order (str): 'bgr' or 'rgb'. Defaults to 'bgr'.
 
     Raises:
-        ValueError: If the policy is unknown.
+        InputError: If the policy is unknown.
     """
 
     def __init__(
@@ -225,7 +227,7 @@ class TorchvisionAutoAugment(BaseTransform):
     ) -> None:
         allowed = [p.value for p in T.AutoAugmentPolicy]
         if policy not in allowed:
-            raise ValueError(f'policy is {policy!r}, allowed are {", ".join(allowed)}')
+            raise InputError(f'policy is {policy!r}, allowed are {", ".join(allowed)}')
         _check_channel_order(channel_order)
         self.augment = T.AutoAugment(T.AutoAugmentPolicy(policy), fill=[float(fill)] * 3)
         self.channel_order = channel_order
@@ -258,7 +260,7 @@ class TimmRandAugment(BaseTransform):
         channel_order (str): 'bgr' or 'rgb'. Defaults to 'bgr'.
 
     Raises:
-        ValueError: If the description is none of RandAugment.
+        InputError: If the description is none of RandAugment.
     """
 
     def __init__(
@@ -269,7 +271,7 @@ class TimmRandAugment(BaseTransform):
         channel_order: str = 'bgr',
     ) -> None:
         if not config.startswith('rand-'):
-            raise ValueError(f"config is {config!r}, allowed is e.g. 'rand-n2-m10-mstd0.5'")
+            raise InputError(f"config is {config!r}, allowed is e.g. 'rand-n2-m10-mstd0.5'")
         _check_channel_order(channel_order)
         # Imported here: timm.data takes as long to import as the whole package.
         from timm.data.auto_augment import rand_augment_transform

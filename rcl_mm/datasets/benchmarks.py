@@ -12,6 +12,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from rcl_mm.datasets.counted import CountedDataset
 from rcl_mm.datasets.image_lists import read_image_list
 from rcl_mm.datasets.refetch import prepare_or_another
+from rcl_mm.errors import InputError
 
 
 class ListBenchmark(CountedDataset):
@@ -30,7 +31,7 @@ class ListBenchmark(CountedDataset):
         **kwargs: Arguments of MMPretrain's ``BaseDataset``: pipeline, classes, indices, ...
 
     Raises:
-        ValueError: If the split is unknown or the list has an error, with file and line.
+        InputError: If the split is unknown or the list has an error, with file and line.
         FileNotFoundError: If there is no list, with the places looked at.
     """
 
@@ -55,7 +56,7 @@ class ListBenchmark(CountedDataset):
         **kwargs: Any,
     ) -> None:
         if split not in self.TOTALS:
-            raise ValueError(
+            raise InputError(
                 f'{type(self).__name__} has no split {split!r}, allowed are '
                 f'{", ".join(self.TOTALS)}'
             )
@@ -110,7 +111,7 @@ class ListBenchmark(CountedDataset):
             f'published split has {published:,}'
         )
         if self.check_totals:
-            raise ValueError(f'{message}: get the standard list, or set check_totals=False')
+            raise InputError(f'{message}: get the standard list, or set check_totals=False')
         MMLogger.get_current_instance().warning(
             f'{message}: results will not be comparable with published ones'
         )

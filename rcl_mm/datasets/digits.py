@@ -10,6 +10,7 @@ from mmpretrain.datasets import BaseDataset
 
 from rcl_mm.class_counts import count_labels
 from rcl_mm.datasets.long_tailed import long_tailed_counts, select_long_tailed
+from rcl_mm.errors import InputError
 
 SPLITS = ('train', 'val', 'test', 'trainval')
 
@@ -44,7 +45,7 @@ class DigitsLT(BaseDataset):
         **kwargs: Arguments of MMPretrain's ``BaseDataset``: pipeline, test_mode, lazy_init, ...
 
     Raises:
-        ValueError: If the split is unknown, or a held-out split is asked to be imbalanced.
+        InputError: If the split is unknown, or a held-out split is asked to be imbalanced.
     """
 
     METAINFO = {'classes': tuple('0123456789')}
@@ -63,9 +64,9 @@ class DigitsLT(BaseDataset):
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
-            raise ValueError(f'split is {split!r}, allowed are {", ".join(SPLITS)}')
+            raise InputError(f'split is {split!r}, allowed are {", ".join(SPLITS)}')
         if split in ('val', 'test') and imbalance_factor not in (None, 1):
-            raise ValueError(
+            raise InputError(
                 f'split={split!r} is held out and balanced, got imbalance_factor='
                 f'{imbalance_factor}: leave it out'
             )
@@ -103,7 +104,7 @@ class DigitsLT(BaseDataset):
             smallest = int(count_labels(labels).min())
             img_max = smallest if self.img_max is None else self.img_max
             if img_max > smallest:
-                raise ValueError(
+                raise InputError(
                     f'img_max is {img_max}, allowed is at most {smallest} for split={self.split!r}'
                 )
             counts = long_tailed_counts(10, img_max, self.imbalance_factor, self.imbalance_type)

@@ -16,6 +16,7 @@ import numpy as np
 
 from rcl_mm.augment import params, policies
 from rcl_mm.datasets.fast_memory import scratch
+from rcl_mm.errors import InputError
 
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 _LEVELS = np.arange(256)
@@ -29,12 +30,12 @@ class FastColor:
         fill (Sequence[float]): RGB colour where a shift or rotation uncovers.
 
     Raises:
-        ValueError: If the channel order is unknown.
+        InputError: If the channel order is unknown.
     """
 
     def __init__(self, channel_order: str, fill: Sequence[float]) -> None:
         if channel_order not in ('bgr', 'rgb'):
-            raise ValueError(f"channel_order is {channel_order!r}, allowed are 'bgr' and 'rgb'")
+            raise InputError(f"channel_order is {channel_order!r}, allowed are 'bgr' and 'rgb'")
         bgr = channel_order == 'bgr'
         self.luma = params.LUMA[::-1] if bgr else params.LUMA
         self.fill = tuple(fill)[::-1] if bgr else tuple(fill)

@@ -25,6 +25,7 @@ from rcl_mm.augment.draws import draw_of
 from rcl_mm.datasets.batch_memory import take_views
 from rcl_mm.datasets.fast_color import FastColor
 from rcl_mm.datasets.fast_memory import scratch
+from rcl_mm.errors import InputError
 
 Range = Tuple[float, float]
 
@@ -115,7 +116,7 @@ class FastMultiView(BaseTransform):
             to 'bgr'.
 
     Raises:
-        ValueError: If a view is unknown.
+        InputError: If a view is unknown.
     """
 
     def __init__(
@@ -130,15 +131,15 @@ class FastMultiView(BaseTransform):
         for view in views:
             if isinstance(view, str):
                 if view not in VIEWS:
-                    raise ValueError(f'view is {view!r}, allowed are {", ".join(VIEWS)} or a dict')
+                    raise InputError(f'view is {view!r}, allowed are {", ".join(VIEWS)} or a dict')
                 view = VIEWS[view]
             unknown = set(view) - set(_DEFAULTS)
             if unknown:
-                raise ValueError(f'a view has {unknown}, allowed are {", ".join(_DEFAULTS)}')
+                raise InputError(f'a view has {unknown}, allowed are {", ".join(_DEFAULTS)}')
             self.views.append({**_DEFAULTS, **view})
             steps = view.get('rand_augment') or (0,)
             if not 0 <= steps[0] <= _MAX_STEPS:
-                raise ValueError(f'rand_augment has {steps[0]} steps, allowed is 0 to {_MAX_STEPS}')
+                raise InputError(f'rand_augment has {steps[0]} steps, allowed is 0 to {_MAX_STEPS}')
         self.size = size
         self.crop_scale = tuple(crop_scale)
         self.color = FastColor(channel_order, fill)

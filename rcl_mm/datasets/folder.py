@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS
 from rcl_mm.class_counts import count_labels
 from rcl_mm.datasets.counted import CountedDataset
 from rcl_mm.datasets.refetch import prepare_or_another
+from rcl_mm.errors import InputError
 
 SPLITS = ('train', 'val', 'test')
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
@@ -27,7 +28,7 @@ def class_folders(data_root: str) -> Tuple[str, List[str]]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it has less than two class folders.
+        InputError: If it has less than two class folders.
     """
     if not data_root or not osp.isdir(data_root):
         raise FileNotFoundError(f'data_root "{data_root}" is no folder: {LAYOUT}')
@@ -41,7 +42,7 @@ def class_folders(data_root: str) -> Tuple[str, List[str]]:
         folder = data_root
     names = class_names(folder)
     if len(names) < 2:
-        raise ValueError(
+        raise InputError(
             f'"{folder}" has {len(names)} class folder(s), at least 2 are needed: {LAYOUT}'
         )
     return folder, names
@@ -81,10 +82,10 @@ def stratified_split(labels: Sequence[int], val_fraction: float, seed: int = 0) 
         np.ndarray: Mask of the held-out images, shape (N, ), bool.
 
     Raises:
-        ValueError: If ``val_fraction`` is out of range.
+        InputError: If ``val_fraction`` is out of range.
     """
     if not 0 < val_fraction < 1:
-        raise ValueError(f'val_fraction is {val_fraction}, allowed is above 0 and below 1')
+        raise InputError(f'val_fraction is {val_fraction}, allowed is above 0 and below 1')
     labels = np.asarray(labels)
     random_state = np.random.RandomState(seed)
     held_out = np.zeros(len(labels), dtype=bool)
@@ -119,7 +120,7 @@ class FolderLT(CountedDataset):
 
     Raises:
         FileNotFoundError: If ``data_root`` is no folder or has no training images' folder.
-        ValueError: For an unknown split, less than two classes, a class without a training image,
+        InputError: For an unknown split, less than two classes, a class without a training image,
             or a class in val or test that the training images do not have.
 
     Example:
@@ -135,7 +136,7 @@ class FolderLT(CountedDataset):
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
-            raise ValueError(f'split is {split!r}, allowed are {", ".join(SPLITS)}')
+            raise InputError(f'split is {split!r}, allowed are {", ".join(SPLITS)}')
         self.split = split
         self.val_fraction = val_fraction
         self.split_seed = split_seed
@@ -146,7 +147,7 @@ class FolderLT(CountedDataset):
         """Find the images of the split."""
         train_folder, names = class_folders(self.data_root)
         if self.CLASSES is not None and list(self.CLASSES) != names:
-            raise ValueError(
+            raise InputError(
                 f'classes are {list(self.CLASSES)[:5]}..., but the folders in "{train_folder}" are '
                 f'{names[:5]}...: leave classes out, or name the folders alike'
             )
@@ -158,7 +159,7 @@ class FolderLT(CountedDataset):
         labels = [data['gt_label'] for data in data_list]
         empty = np.flatnonzero(count_labels(labels, len(names)) == 0)
         if empty.size:
-            raise ValueError(
+            raise InputError(
                 f'"{osp.join(train_folder, names[empty[0]])}" has no image ({empty.size} such '
                 f'class(es)): add images ({", ".join(EXTENSIONS)}), or remove the folder'
             )
@@ -184,7 +185,7 @@ class FolderLT(CountedDataset):
         found = class_names(folder)
         unknown = [name for name in found if name not in labels]
         if unknown:
-            raise ValueError(
+            raise InputError(
                 f'"{osp.join(folder, unknown[0])}" is a class without training images '
                 f'({len(unknown)} such class(es)): add a folder of that name to the training '
                 'images, or remove this one'
@@ -195,7 +196,7 @@ class FolderLT(CountedDataset):
             for path in images_below(osp.join(folder, name))
         ]
         if not data_list:
-            raise ValueError(f'"{folder}" has no image ({", ".join(EXTENSIONS)})')
+            raise InputError(f'"{folder}" has no image ({", ".join(EXTENSIONS)})')
         absent = len(labels) - len({data['gt_label'] for data in data_list})
         if absent and self.split != 'train':
             MMLogger.get_current_instance().warning(

@@ -5,6 +5,7 @@ from typing import Any, Iterator, Optional
 from mmengine.config import Config
 
 from rcl_mm.datasets.folder import class_folders
+from rcl_mm.errors import InputError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 AUTO = 'auto'
@@ -26,13 +27,13 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
 
     Raises:
         FileNotFoundError: If the data root is no folder.
-        ValueError: If no data root is given, or it has less than two class folders.
+        InputError: If no data root is given, or it has less than two class folders.
     """
     datasets = [dataset for name in LOADERS for dataset in _folder_datasets(cfg.get(name) or {})]
     for dataset in datasets:
         if not dataset.get('data_root'):
             if not cfg.get('data_root'):
-                raise ValueError(
+                raise InputError(
                     'it is not said where the images are: --cfg-options data_root=FOLDER, with '
                     'images in FOLDER/train/<class>/ or FOLDER/<class>/'
                 )
@@ -50,7 +51,7 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
     if not places:
         return None
     if not datasets:
-        raise ValueError(
+        raise InputError(
             "num_classes='auto' is for configs with FolderLT data sets: give the number of classes"
         )
     num_classes = len(class_folders(datasets[0]['data_root'])[1])

@@ -7,6 +7,8 @@ from typing import Dict, List, Optional, Tuple, Union
 import numpy as np
 from mmengine.fileio import get_text
 
+from rcl_mm.errors import InputError
+
 ImageList = Tuple[List[str], np.ndarray]
 
 
@@ -47,12 +49,12 @@ def scan_image_list(
         "file, line n: what is wrong" for each bad entry.
 
     Raises:
-        ValueError: If the file is not UTF-8 text.
+        InputError: If the file is not UTF-8 text.
     """
     try:
         text = get_text(str(list_file), encoding='utf-8-sig')
     except UnicodeDecodeError as error:
-        raise ValueError(
+        raise InputError(
             f'{list_file} is no UTF-8 text ({error.reason}): is it a list file?'
         ) from None
     paths: List[str] = []
@@ -93,13 +95,13 @@ def read_image_list(
         tuple: Paths of the N images as written, and their labels (int64, shape (N, )).
 
     Raises:
-        ValueError: With file and line of the first bad entry and the number of bad entries; or if
+        InputError: With file and line of the first bad entry and the number of bad entries; or if
             the list is empty.
     """
     paths, labels, problems = scan_image_list(list_file, num_classes, allow_outside_root)
     if problems:
         more = f' (and {len(problems) - 1} more bad lines)' if len(problems) > 1 else ''
-        raise ValueError(problems[0] + more)
+        raise InputError(problems[0] + more)
     if not paths:
-        raise ValueError(f'{list_file} is empty: it needs one "relative/path label" per line')
+        raise InputError(f'{list_file} is empty: it needs one "relative/path label" per line')
     return paths, labels

@@ -18,6 +18,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from rcl_mm.errors import InputError
+
 # Pillow's own limit, above which it suspects a decompression bomb.
 MAX_PIXELS = 178_956_970
 # The share of skipped images is taken of at least so many.
@@ -25,7 +27,7 @@ MIN_IMAGES = 1000
 PROCESSES = 256
 
 
-class UnreadableImageError(ValueError):
+class UnreadableImageError(InputError):
     """An image file that is missing, empty, cut short, too large, or no image."""
 
 
@@ -148,12 +150,12 @@ class SkipCounter:
         max_share (float): Largest share of skipped images, of all or of the first 1,000.
 
     Raises:
-        ValueError: If it is not in 0..1.
+        InputError: If it is not in 0..1.
     """
 
     def __init__(self, max_share: float = 0.01) -> None:
         if not 0 <= max_share <= 1:
-            raise ValueError(f'max_skipped_share is {max_share}, allowed is 0..1')
+            raise InputError(f'max_skipped_share is {max_share}, allowed is 0..1')
         self.max_share = max_share
         self._counts: Tensor = torch.zeros(PROCESSES, 2, dtype=torch.int64).share_memory_()
 
@@ -198,7 +200,7 @@ class LoadCheckedImage(LoadImageFromFile):
         **kwargs: Arguments of ``LoadImageFromFile``.
 
     Raises:
-        ValueError: If ``on_error`` is unknown or the share is not in 0..1.
+        InputError: If ``on_error`` is unknown or the share is not in 0..1.
     """
 
     def __init__(
@@ -210,7 +212,7 @@ class LoadCheckedImage(LoadImageFromFile):
     ) -> None:
         super().__init__(**kwargs)
         if on_error not in ('raise', 'skip'):
-            raise ValueError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
+            raise InputError(f"on_error is {on_error!r}, allowed are 'raise' and 'skip'")
         self.on_error = on_error
         self.max_pixels = max_pixels
         self.counter = SkipCounter(max_skipped_share)

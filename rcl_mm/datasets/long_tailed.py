@@ -11,6 +11,7 @@ from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from rcl_mm.augment.draws import keep_draw
 from rcl_mm.class_counts import count_labels, dataset_labels
 from rcl_mm.datasets.refetch import prepare_or_another
+from rcl_mm.errors import InputError
 
 IMBALANCE_TYPES = ('exp', 'step')
 
@@ -39,20 +40,20 @@ def long_tailed_counts(
         np.ndarray: Counts, shape (C, ), int64.
 
     Raises:
-        ValueError: If an argument is out of range or a class would have no image.
+        InputError: If an argument is out of range or a class would have no image.
     """
     if imbalance_type not in IMBALANCE_TYPES:
-        raise ValueError(
+        raise InputError(
             f'imbalance_type is {imbalance_type!r}, allowed are {", ".join(IMBALANCE_TYPES)}'
         )
     factor = 1.0 if imbalance_factor is None else float(imbalance_factor)
     if not np.isfinite(factor) or factor < 1:
-        raise ValueError(
+        raise InputError(
             f'imbalance_factor is {imbalance_factor}, allowed is 1 or more (largest over smallest '
             'class): where other code says 0.01, give 100'
         )
     if num_classes < 1 or not np.isfinite(img_max) or img_max < 1:
-        raise ValueError(
+        raise InputError(
             f'{num_classes} classes of at most {img_max} images, allowed is 1 or more of each'
         )
     ratio = 1.0 / factor
@@ -63,7 +64,7 @@ def long_tailed_counts(
         head = num_classes // 2 if num_classes > 1 else 1
         counts = [int(img_max)] * head + [int(img_max * ratio)] * (num_classes - head)
     if min(counts) < 1:
-        raise ValueError(
+        raise InputError(
             f'imbalance_factor={imbalance_factor} of {img_max:g} images leaves class '
             f'{int(np.argmin(counts))} with none: allowed is at most {int(img_max)}'
         )
@@ -115,13 +116,13 @@ def select_held_out(
         np.ndarray: Indices into the full set, int64.
 
     Raises:
-        ValueError: If a class has too few images left.
+        InputError: If a class has too few images left.
     """
     labels, counts = np.asarray(labels), np.asarray(counts)
     left = count_labels(labels, len(counts)) - counts
     if per_class < 1 or (left < per_class).any():
         label = int(left.argmin())
-        raise ValueError(
+        raise InputError(
             f'held_out={per_class} images of each class, but class {label} has {left[label]} '
             'beside its training images: allowed is 1 to that number; lower img_max (of both sets)'
         )
@@ -192,7 +193,7 @@ class LongTailedDataset:
             return
         labels = dataset_labels(self.dataset)
         if labels.size == 0:
-            raise ValueError('the inner data set is empty: check its annotation file and data_root')
+            raise InputError('the inner data set is empty: check its annotation file and data_root')
         classes = (getattr(self.dataset, 'metainfo', None) or {}).get('classes')
         num_classes = len(classes) if classes else int(labels.max()) + 1
         available = count_labels(labels, num_classes)

@@ -30,6 +30,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from rcl_mm.class_counts import count_labels, dataset_labels
+from rcl_mm.errors import InputError
 
 
 def make_data_sample(
@@ -109,7 +110,7 @@ class ResidentDataset:
         lazy_init (bool): Whether to leave decoding to the first use. Defaults to False.
 
     Raises:
-        ValueError: If the images differ in size, cannot be decoded or do not fit in memory.
+        InputError: If the images differ in size, cannot be decoded or do not fit in memory.
 
     Example:
         >>> digits = ResidentDataset(dict(type='DigitsLT', split='val', pipeline=[]))
@@ -140,7 +141,7 @@ class ResidentDataset:
         if hasattr(self.dataset, 'full_init'):
             self.dataset.full_init()
         if len(self.dataset) == 0:
-            raise ValueError('the inner data set is empty: check its annotation file and data_root')
+            raise InputError('the inner data set is empty: check its annotation file and data_root')
         self._labels = dataset_labels(self.dataset)
         images, self.paths = None, []
         for i in range(len(self.dataset)):
@@ -149,7 +150,7 @@ class ResidentDataset:
             if images is None:
                 images = self._allocate(image.shape)
             if image.shape != images.shape[1:]:
-                raise ValueError(
+                raise InputError(
                     f'image {i} has shape {image.shape}, the first one {images.shape[1:]}: give '
                     'size=(height, width) to resize all images to'
                 )
@@ -163,7 +164,7 @@ class ResidentDataset:
     def _allocate(self, shape: Tuple[int, int, int]) -> np.ndarray:
         needed = 2 * len(self.dataset) * int(np.prod(shape))
         if needed > self.max_bytes:
-            raise ValueError(
+            raise InputError(
                 f'{len(self.dataset)} images of {shape[0]}x{shape[1]} need {needed / 2**30:.1f} '
                 f'GiB while decoding, allowed is max_bytes={self.max_bytes / 2**30:.1f} GiB: give '
                 'a smaller size, or use the data set without ResidentDataset'
@@ -177,10 +178,10 @@ class ResidentDataset:
         else:
             image = mmcv.imfrombytes(fileio.get(info['img_path']))
             if image is None:
-                raise ValueError(f'"{info["img_path"]}" cannot be decoded: replace the file')
+                raise InputError(f'"{info["img_path"]}" cannot be decoded: replace the file')
             image = image[..., ::-1]
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(
+            raise InputError(
                 f'image {index} has shape {image.shape} and type {image.dtype}, allowed is '
                 '(H, W, 3) uint8'
             )

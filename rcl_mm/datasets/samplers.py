@@ -10,6 +10,7 @@ from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
 from rcl_mm.augment.draws import DrawIndex, sample_draws, uniforms
+from rcl_mm.errors import InputError
 
 __all__ = ['DrawIndex', 'ReproducibleSampler', 'sample_draws', 'uniforms']
 
@@ -34,7 +35,7 @@ class ReproducibleSampler(Sampler):
             anywhere without going through the ones before it. Defaults to False.
 
     Raises:
-        ValueError: If the data set is empty.
+        InputError: If the data set is empty.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class ReproducibleSampler(Sampler):
         infinite: bool = False,
     ) -> None:
         if len(dataset) == 0:
-            raise ValueError(
+            raise InputError(
                 f'the data set {type(dataset).__name__} is empty, at least one sample is needed: '
                 'check its annotation file and data_prefix'
             )
@@ -75,10 +76,10 @@ class ReproducibleSampler(Sampler):
         of samples that this rank has already trained on in the epoch (in all, when ``infinite``).
 
         Raises:
-            ValueError: If it is negative or beyond the end of the epoch.
+            InputError: If it is negative or beyond the end of the epoch.
         """
         if num_samples < 0 or (not self.infinite and num_samples > self.num_samples):
-            raise ValueError(
+            raise InputError(
                 f'skip({num_samples}) is outside the epoch of this rank, allowed is '
                 f'0..{self.num_samples}: was the batch size or the number of GPUs changed?'
             )

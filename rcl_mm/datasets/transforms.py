@@ -14,6 +14,7 @@ from mmpretrain.registry import TRANSFORMS as MMPRETRAIN_TRANSFORMS
 from torch.utils.data import get_worker_info
 
 from rcl_mm.augment.draws import draw_of, mix64_int
+from rcl_mm.errors import InputError
 
 Transform = Union[dict, Callable[[dict], dict]]
 
@@ -85,7 +86,7 @@ class ReproducibleMultiView(BaseTransform):
         num_views (int | list[int]): Views of each kind; V is their sum.
 
     Raises:
-        ValueError: If there is not one positive number of views for each pipeline.
+        InputError: If there is not one positive number of views for each pipeline.
 
     Example:
         >>> pipeline = [
@@ -101,7 +102,7 @@ class ReproducibleMultiView(BaseTransform):
     ) -> None:
         num_views = [num_views] if isinstance(num_views, int) else list(num_views)
         if len(num_views) != len(transforms) or any(n < 1 for n in num_views):
-            raise ValueError(
+            raise InputError(
                 f'num_views is {num_views} for {len(transforms)} pipelines, allowed is one number '
                 '>= 1 for each: transforms is a list of pipelines, and a pipeline is a list'
             )

@@ -10,6 +10,7 @@ from mmengine.runner.utils import calc_dynamic_intervals
 from torch.utils.data import DataLoader
 
 from rcl_mm.engine.random_states import get_random_states, set_random_states
+from rcl_mm.errors import InputError
 
 
 def index_sampler(loader: DataLoader) -> Any:
@@ -149,7 +150,7 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
         # Not IterBasedTrainLoop.__init__: it starts reading at the first batch at once.
         BaseLoop.__init__(self, runner, dataloader)
         if int(max_iters) != max_iters:
-            raise ValueError(f'max_iters is {max_iters}, allowed is a whole number')
+            raise InputError(f'max_iters is {max_iters}, allowed is a whole number')
         self._max_iters = int(max_iters)
         self._max_epochs = 1
         self._epoch = 0

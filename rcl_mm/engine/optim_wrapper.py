@@ -8,6 +8,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
+from rcl_mm.errors import InputError
+
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
@@ -21,12 +23,12 @@ class CPUAmpOptimWrapper(OptimWrapper):
         **kwargs: Arguments of ``OptimWrapper``.
 
     Raises:
-        ValueError: If another data type is asked for.
+        InputError: If another data type is asked for.
     """
 
     def __init__(self, dtype: str = 'bfloat16', **kwargs: Any) -> None:
         if dtype != 'bfloat16':
-            raise ValueError(f'dtype is {dtype!r}, allowed on a CPU is "bfloat16": leave it out')
+            raise InputError(f'dtype is {dtype!r}, allowed on a CPU is "bfloat16": leave it out')
         super().__init__(**kwargs)
 
     @contextmanager

@@ -8,6 +8,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from rcl_mm.class_counts import shot_groups
+from rcl_mm.errors import InputError
 
 GROUPS = ('many', 'medium', 'few')
 
@@ -35,11 +36,11 @@ def check_labels(labels: Sequence[int], num_classes: int, name: str) -> np.ndarr
     """Labels as int64 of shape (N, ), all in 0..C-1.
 
     Raises:
-        ValueError: If one is outside.
+        InputError: If one is outside.
     """
     labels = np.asarray(labels).astype(np.int64).reshape(-1)
     if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
-        raise ValueError(
+        raise InputError(
             f'{name} labels run from {labels.min()} to {labels.max()}, allowed is '
             f'0..{num_classes - 1}: correct the annotation or num_classes'
         )
@@ -102,14 +103,14 @@ def reliability_bins(
         num_bins (int): Number of bins B. Defaults to 15.
 
     Raises:
-        ValueError: If there is no sample, or a confidence is not in 0..1.
+        InputError: If there is no sample, or a confidence is not in 0..1.
     """
     confidence = np.asarray(confidence, dtype=np.float64)
     correct = np.asarray(correct, dtype=np.float64)
     valid = (confidence >= 0) & (confidence <= 1 + 1e-6)
     if not valid.all() or not confidence.size:
         given = confidence[~valid][0] if confidence.size else 'none'
-        raise ValueError(
+        raise InputError(
             f'confidences must be probabilities in 0..1, got {given}: calibration needs scores '
             'after softmax'
         )

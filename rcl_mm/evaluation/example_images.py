@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.fileio import get
 from mmengine.logging import print_log
 
+from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import per_class_accuracy
 from rcl_mm.evaluation.result_tables import Results
 
@@ -125,5 +126,5 @@ def _read_image(info: Dict[str, Any]) -> np.ndarray:
     content = np.frombuffer(get(info['img_path']), dtype=np.uint8)
     image = cv2.imdecode(content, cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f'"{info["img_path"]}" is not a readable image')
+        raise InputError(f'"{info["img_path"]}" is not a readable image')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

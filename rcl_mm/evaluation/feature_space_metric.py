@@ -8,6 +8,7 @@ from mmengine.registry import METRICS
 from torch import Tensor
 
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS, CountsSource
+from rcl_mm.errors import InputError
 from rcl_mm.evaluation.feature_accumulator import SPACES, FeatureAccumulator, stack_features
 from rcl_mm.evaluation.group_metric import ShotGroupsMixin
 from rcl_mm.evaluation.streaming_metric import StreamingMetric
@@ -46,7 +47,7 @@ class FeatureSpaceMetric(ShotGroupsMixin, StreamingMetric):
         prefix (str, optional): Prefix of the keys. Defaults to ``'feature_space'``.
 
     Raises:
-        ValueError: If an argument is not allowed.
+        InputError: If an argument is not allowed.
     """
 
     default_prefix: Optional[str] = 'feature_space'
@@ -62,9 +63,9 @@ class FeatureSpaceMetric(ShotGroupsMixin, StreamingMetric):
     ) -> None:
         super().__init__(prefix=prefix)
         if space not in SPACES:
-            raise ValueError(f'space is {space!r}, allowed are {", ".join(SPACES)}')
+            raise InputError(f'space is {space!r}, allowed are {", ".join(SPACES)}')
         if num_samples < 2:
-            raise ValueError(f'num_samples is {num_samples}, allowed is 2 or more')
+            raise InputError(f'num_samples is {num_samples}, allowed is 2 or more')
         self.space = space
         self.needed_spaces = (space,)
         self.num_samples = num_samples
@@ -75,18 +76,18 @@ class FeatureSpaceMetric(ShotGroupsMixin, StreamingMetric):
         """Add the features of predicted samples.
 
         Raises:
-            ValueError: If they have no features or no label.
+            InputError: If they have no features or no label.
         """
         features = stack_features(list(data_samples), self.space)
         if features is None:
-            raise ValueError(
+            raise InputError(
                 f'the predictions have no {self.space!r}: add dict(type="FeatureCollectorHook") to '
                 'custom_hooks'
                 + (', and use a head with embeddings (RCLHead)' if self.space != 'feature' else '')
             )
         labels = torch.cat([sample['gt_label'].reshape(-1) for sample in data_samples])
         if len(labels) != len(features):
-            raise ValueError('FeatureSpaceMetric needs one gt_label per sample')
+            raise InputError('FeatureSpaceMetric needs one gt_label per sample')
         if self.accumulator is None:
             num_classes = self._number_of_classes(data_samples[0])
             self._check_counts_fit(num_classes)
@@ -158,7 +159,7 @@ class FeatureSpaceMetric(ShotGroupsMixin, StreamingMetric):
             return len(self.class_counts)
         classes = (self.dataset_meta or {}).get('classes')
         if not classes:
-            raise ValueError(
+            raise InputError(
                 'FeatureSpaceMetric can not tell the number of classes: the predictions have no '
                 f'pred_score and the data set no class names: {WAYS_TO_GIVE_COUNTS}'
             )

@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from rcl_mm.class_counts import CountsSource, check_class_counts, read_class_counts
+from rcl_mm.errors import InputError
 
 
 class ShotGroupsMixin:
@@ -18,7 +19,7 @@ class ShotGroupsMixin:
 
     def _set_groups(self, class_counts: Optional[CountsSource], many: int, few: int) -> None:
         if few > many:
-            raise ValueError(f'few={few} is above many={many}: give few <= many')
+            raise InputError(f'few={few} is above many={many}: give few <= many')
         self.many = many
         self.few = few
         self.takes_counts = isinstance(class_counts, str) and class_counts == 'auto'
@@ -39,7 +40,7 @@ class ShotGroupsMixin:
 
     def _check_counts_fit(self, num_classes: int) -> None:
         if self.class_counts is not None and len(self.class_counts) != num_classes:
-            raise ValueError(
+            raise InputError(
                 f'class_counts has {len(self.class_counts)} entries, but the model scores '
                 f'{num_classes} classes: give one count per class'
             )

@@ -15,6 +15,7 @@ from rcl_mm.class_counts import (
     check_class_counts,
     shot_groups,
 )
+from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import (
     GROUPS,
     class_number,
@@ -55,7 +56,7 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
         collect_dir (str, optional): Folder shared by the ranks for ``collect_device='cpu'``.
 
     Raises:
-        ValueError: If the class counts or the thresholds are not valid.
+        InputError: If the class counts or the thresholds are not valid.
 
     Examples:
         >>> import torch
@@ -83,7 +84,7 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if num_bins < 1:
-            raise ValueError(f'num_bins is {num_bins}, allowed is 1 or more')
+            raise InputError(f'num_bins is {num_bins}, allowed is 1 or more')
         self.num_bins = num_bins
         self._set_groups(class_counts, many, few)
         self._num_classes: Optional[int] = None
@@ -97,14 +98,14 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
                 (C, ) or, without calibration, ``pred_label`` (1, ).
 
         Raises:
-            ValueError: If a sample has no label or more than one.
+            InputError: If a sample has no label or more than one.
         """
         if not data_samples:
             return
         for sample in data_samples:
             label = sample.get('gt_label')
             if label is None or label.numel() != 1:
-                raise ValueError(
+                raise InputError(
                     f'LongTailMetric needs one gt_label per sample, got '
                     f'{None if label is None else tuple(label.shape)}: it is for labelled '
                     'single-label data'
@@ -189,7 +190,7 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
             have a class with test images, ``worst``, and ``ece`` if confidences are known.
 
         Raises:
-            ValueError: If shapes do not fit, labels are out of range, or scores are no
+            InputError: If shapes do not fit, labels are out of range, or scores are no
                 probabilities.
         """
         pred = np.asarray(pred.detach().float().cpu() if isinstance(pred, Tensor) else pred)
@@ -198,7 +199,7 @@ class LongTailMetric(ShotGroupsMixin, BaseMetric):
             num_classes = pred.shape[1]
             confidence, pred = pred.max(axis=1), pred.argmax(axis=1)
         if len(pred) != len(target) or not len(target):
-            raise ValueError(
+            raise InputError(
                 f'pred has {len(pred)} samples and target {len(target)}: give one prediction per '
                 'target, and at least one'
             )

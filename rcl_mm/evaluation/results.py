@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from rcl_mm.errors import InputError
 from rcl_mm.evaluation.result_tables import (
     FeatureSpace,
     Results,
@@ -28,7 +29,7 @@ JSON_NAME = 'results.json'
 SUFFIXES = ('.json', '.csv')
 
 
-class ResultsError(ValueError):
+class ResultsError(InputError):
     """Results that are missing, unreadable or of another kind, in one sentence for the user."""
 
 
@@ -62,11 +63,11 @@ def write_results(path: Union[str, Path], results: Results) -> None:
         results (Results): What to write.
 
     Raises:
-        ValueError: If the suffix is another one.
+        InputError: If the suffix is another one.
     """
     path = Path(path)
     if not is_results_path(path):
-        raise ValueError(f'results can be written to .json or .csv, got "{path}"')
+        raise InputError(f'results can be written to .json or .csv, got "{path}"')
     if path.suffix == '.csv':
         rows = per_class_table(results)
         with replacing(path) as unfinished:

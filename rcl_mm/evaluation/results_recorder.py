@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource, shot_groups
+from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import check_labels
 from rcl_mm.evaluation.example_images import choose_examples, load_thumbnails
 from rcl_mm.evaluation.feature_accumulator import SPACES, FeatureAccumulator, stack_features
@@ -200,14 +201,14 @@ def save_results(
         Results, optional: What was written; None on other ranks, or without single-label data.
 
     Raises:
-        ValueError: If ``out`` is asked for and there is nothing to write.
+        InputError: If ``out`` is asked for and there is nothing to write.
     """
     results = recorder.results_of_test
     if not is_main_process():
         return None
     if results is None:
         if out is not None:
-            raise ValueError(f'"{out}" was not written: per-class results need one label per image')
+            raise InputError(f'"{out}" was not written: per-class results need one label per image')
         return None
     results.metrics = {name: float(value) for name, value in metrics.items()}
     results.run = {**provenance(), 'checkpoint': str(checkpoint)}

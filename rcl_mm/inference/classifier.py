@@ -12,6 +12,7 @@ from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
 from rcl_mm.conversion.errors import type_name
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.checkpoint import load_checkpoint_file
 from rcl_mm.runtime.configs import read_config
 from rcl_mm.runtime.literal_config import read_literal_config
@@ -38,18 +39,18 @@ def checkpoint_config(checkpoint: Union[str, dict]) -> Config:
         Config: For example for ``mmpretrain.ImageClassificationInferencer(config, path)``.
 
     Raises:
-        ValueError: If the checkpoint records no config, or one that is not plain data.
+        InputError: If the checkpoint records no config, or one that is not plain data.
     """
     name = 'the checkpoint'
     if not isinstance(checkpoint, dict):
         name, checkpoint = f'"{checkpoint}"', load_checkpoint_file(checkpoint)
     text = (checkpoint.get('meta') or {}).get('cfg')
     if not isinstance(text, str):
-        raise ValueError(f'{name} records no config: give the config of its training (--config)')
+        raise InputError(f'{name} records no config: give the config of its training (--config)')
     try:
         cfg = read_literal_config(text)
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f'{name} records a config that can not be read: {error}; give the config of its '
             'training (--config)'
         ) from None
@@ -75,7 +76,7 @@ def load_classifier(
 
     Raises:
         FileNotFoundError: If one of the files does not exist.
-        ValueError: If the checkpoint has no weights, or they are not those of the config's model.
+        InputError: If the checkpoint has no weights, or they are not those of the config's model.
     """
     contents = load_checkpoint_file(checkpoint)
     if config is None:
@@ -85,7 +86,7 @@ def load_classifier(
     else:
         cfg = without_downloads(read_config(config))
     if not isinstance(contents.get('state_dict'), dict):
-        raise ValueError(f'"{checkpoint}" has no state_dict: give a checkpoint of a training run')
+        raise InputError(f'"{checkpoint}" has no state_dict: give a checkpoint of a training run')
     model_cfg = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor'):
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -96,7 +97,7 @@ def load_classifier(
     num_classes = getattr(model.head, 'num_classes', None)
     classes = tuple(meta.get('classes') or map(str, range(num_classes or 0)))
     if num_classes is not None and len(classes) != num_classes:
-        raise ValueError(
+        raise InputError(
             f'"{checkpoint}" names {len(classes)} classes, its model has {num_classes}: give the '
             'config of its training'
         )
@@ -107,14 +108,14 @@ def _load_weights(model: nn.Module, weights: Dict[str, torch.Tensor], checkpoint
     """Load weights that must be those of the model.
 
     Raises:
-        ValueError: If they are not.
+        InputError: If they are not.
     """
     # A loss's class counts are for training.
     own = {key: value for key, value in weights.items() if not key.endswith('class_counts')}
     wanted = model.state_dict()
     shapes = [k for k, v in own.items() if k in wanted and v.shape != wanted[k].shape]
     if shapes:
-        raise ValueError(
+        raise InputError(
             f'"{checkpoint}" is not of this model: {shapes[0]} has shape '
             f'{tuple(own[shapes[0]].shape)}, the model has {tuple(wanted[shapes[0]].shape)}: give '
             'its own config'
@@ -123,7 +124,7 @@ def _load_weights(model: nn.Module, weights: Dict[str, torch.Tensor], checkpoint
     missing = [key for key in wrong.missing_keys if not key.endswith('class_counts')]
     if missing or wrong.unexpected_keys:
         key = (missing or wrong.unexpected_keys)[0]
-        raise ValueError(
+        raise InputError(
             f'"{checkpoint}" is not of this model: {len(missing)} weights are missing and '
             f'{len(wrong.unexpected_keys)} are too many, such as {key}: give its own config'
         )
@@ -135,7 +136,7 @@ def image_pipeline(cfg: Config) -> Compose:
     For data that is not in files (CIFAR, Digits-LT) loading is put in front, in RGB as there.
 
     Raises:
-        ValueError: If the config has no test pipeline.
+        InputError: If the config has no test pipeline.
     """
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
     dataset = loader.get('dataset') or {}
@@ -143,7 +144,7 @@ def image_pipeline(cfg: Config) -> Compose:
         dataset = dataset['dataset']
     steps: List[Any] = [copy.deepcopy(dict(step)) for step in dataset.get('pipeline') or []]
     if not steps:
-        raise ValueError('the config has no test_dataloader with a pipeline: add one')
+        raise InputError('the config has no test_dataloader with a pipeline: add one')
     from_files = type_name(steps[0]) == 'LoadImageFromFile'
     load = steps.pop(0) if from_files else dict(type='LoadImageFromFile')
     load = TRANSFORMS.build({**load, 'ignore_empty': True})

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from rcl_mm.conversion.pipelines import output_size
+from rcl_mm.errors import InputError
 from rcl_mm.inference.classifier import Classifier, takes_rgb
 from rcl_mm.runtime.errors import writing
 
@@ -61,7 +62,7 @@ def export_onnx(
         float: Largest absolute difference of a score between torch and ONNX Runtime.
 
     Raises:
-        ValueError: If the size cannot be told, or the scores differ.
+        InputError: If the size cannot be told, or the scores differ.
         OSError: If the file can not be written.
     """
     import onnx
@@ -101,7 +102,7 @@ def export_onnx(
             (scores,) = session.run(['scores'], {'images': batch.numpy()})
             largest = max(largest, float((torch.from_numpy(scores) - expected).abs().max()))
         if not largest <= TOLERANCE:
-            raise ValueError(
+            raise InputError(
                 f'scores of ONNX Runtime differ from torch by {largest:.2g}, allowed is '
                 f'{TOLERANCE:.2g}: nothing is written'
             )
@@ -114,7 +115,7 @@ def image_size(cfg: Config) -> Tuple[int, int]:
     """Height and width of the images after the test pipeline of a config.
 
     Raises:
-        ValueError: If no step of it says so.
+        InputError: If no step of it says so.
     """
     for name in ('test_dataloader', 'train_dataloader'):
         dataset = (cfg.get(name) or {}).get('dataset') or {}
@@ -127,4 +128,4 @@ def image_size(cfg: Config) -> Tuple[int, int]:
         size = output_size(steps)
         if size is not None:
             return (size, size) if isinstance(size, int) else size[::-1]
-    raise ValueError('no pipeline says the size of the images: give --input-size HEIGHT WIDTH')
+    raise InputError('no pipeline says the size of the images: give --input-size HEIGHT WIDTH')

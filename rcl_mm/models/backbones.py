@@ -7,6 +7,8 @@ from mmengine.model import BaseModule, Sequential
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from rcl_mm.errors import InputError
+
 
 class _BasicBlock(BaseModule):
     """Two 3x3 convolutions; the shortcut is option A: stride by slicing, new channels are zero."""
@@ -47,7 +49,7 @@ class CIFARResNet(BaseModule):
         init_cfg (dict, optional): Defaults to Kaiming-normal convolutions.
 
     Raises:
-        ValueError: If ``depth`` is not 6n + 2 with n >= 1.
+        InputError: If ``depth`` is not 6n + 2 with n >= 1.
 
     Example:
         >>> CIFARResNet(depth=8)(torch.rand(1, 3, 32, 32))[-1].shape
@@ -63,7 +65,7 @@ class CIFARResNet(BaseModule):
     ) -> None:
         blocks, rest = divmod(depth - 2, 6)
         if rest or blocks < 1:
-            raise ValueError(f'depth={depth} must be 6n + 2: 8, 14, 20, 32, 44, 56, 110, ...')
+            raise InputError(f'depth={depth} must be 6n + 2: 8, 14, 20, 32, 44, 56, 110, ...')
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d', nonlinearity='relu'))
         self.depth = depth
         self.conv1 = nn.Conv2d(in_channels, base_channels, 3, 1, 1, bias=False)

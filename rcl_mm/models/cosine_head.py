@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.registry import MODELS
 from mmpretrain.models.heads import LinearClsHead
 
+from rcl_mm.errors import InputError
 from rcl_mm.models.projectors import CosineClassifier
 
 
@@ -23,13 +24,13 @@ class CosineClsHead(LinearClsHead):
             ``cal_acc``, ``init_cfg``.
 
     Raises:
-        ValueError: If ``scale`` or ``num_classes`` is not positive.
+        InputError: If ``scale`` or ``num_classes`` is not positive.
     """
 
     def __init__(
         self, num_classes: int, in_channels: int, scale: float = 30.0, **kwargs: Any
     ) -> None:
         if not scale > 0:
-            raise ValueError(f'scale is {scale}, allowed is above 0')
+            raise InputError(f'scale is {scale}, allowed is above 0')
         super().__init__(num_classes, in_channels, **kwargs)
         self.fc = CosineClassifier(in_channels, num_classes, scale)

@@ -11,6 +11,7 @@ from rcl_mm.class_counts import (
     check_class_counts,
     read_class_counts,
 )
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.running_counts import class_counts_of_run
 
 
@@ -50,7 +51,7 @@ class ClassCountsModule(nn.Module):
         """Take the counts of the training set; counts that the config gave stay.
 
         Raises:
-            ValueError: If they are no counts, or not one for each class.
+            InputError: If they are no counts, or not one for each class.
         """
         if self.counts_are_automatic:
             self._fill(check_class_counts(counts, self.num_classes))
@@ -59,7 +60,7 @@ class ClassCountsModule(nn.Module):
         """Take the number of classes of the head that owns this module, if the config gave none.
 
         Raises:
-            ValueError: If there are counts already, and not so many.
+            InputError: If there are counts already, and not so many.
         """
         if self.num_classes is None:
             if self.class_counts_known:
@@ -72,12 +73,12 @@ class ClassCountsModule(nn.Module):
         """The counts, shape (C, ).
 
         Raises:
-            ValueError: If they are not known yet; the message names the ways to give them.
+            InputError: If they are not known yet; the message names the ways to give them.
         """
         if not self.class_counts_known or self._from_checkpoint:
             self._ask_the_run()
         if not self.class_counts_known:
-            raise ValueError(
+            raise InputError(
                 f'{type(self).__name__} does not know the class counts yet: {WAYS_TO_GIVE_COUNTS}'
             )
         return self.class_counts

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rcl_mm.augment import ops
 from rcl_mm.augment.parts import to_device
+from rcl_mm.errors import InputError
 from rcl_mm.models.preprocessors import MultiViewDataPreprocessor
 
 
@@ -50,13 +51,13 @@ class DeviceCropPreprocessor(MultiViewDataPreprocessor):
         **kwargs: Of :class:`MultiViewDataPreprocessor`; ``view_augments`` is needed.
 
     Raises:
-        ValueError: If there are no ``view_augments``, or the samples have no crops for them.
+        InputError: If there are no ``view_augments``, or the samples have no crops for them.
     """
 
     def __init__(self, *args, view_size: int = 224, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if self.view_augments is None:
-            raise ValueError(
+            raise InputError(
                 'DeviceCropPreprocessor has no view_augments: give one module for each view, e.g. '
                 "[dict(type='RandClsAugment'), dict(type='SimAugment'), dict(type='SimAugment')]"
             )
@@ -66,7 +67,7 @@ class DeviceCropPreprocessor(MultiViewDataPreprocessor):
         boxes = [sample.get('crop_boxes') for sample in samples or []]
         views = len(self.view_augments)
         if not boxes or any(box is None or len(box) != views for box in boxes):
-            raise ValueError(
+            raise InputError(
                 f'the samples lack crop_boxes for {views} views: put '
                 f"dict(type='CropOnDevice', num_views={views}) and PackFast into the pipeline"
             )

@@ -12,6 +12,7 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from rcl_mm.errors import InputError
 from rcl_mm.functional import at_least_float32
 from rcl_mm.models.projectors import ContrastiveProjector, CosineClassifier
 from rcl_mm.models.similarity_stats import similarity_stats
@@ -49,7 +50,7 @@ class RCLHead(ClsHead):
         **kwargs: ``topk`` and ``cal_acc`` of :class:`mmpretrain.models.ClsHead`.
 
     Raises:
-        ValueError: For unknown options or a combination that cannot train.
+        InputError: For unknown options or a combination that cannot train.
     """
 
     def __init__(
@@ -68,13 +69,13 @@ class RCLHead(ClsHead):
         **kwargs,
     ) -> None:
         if num_classes < 1:
-            raise ValueError(f'num_classes={num_classes} must be a positive integer')
+            raise InputError(f'num_classes={num_classes} must be a positive integer')
         if classifier not in CLASSIFIERS:
-            raise ValueError(f'classifier={classifier!r} is unknown, allowed: {CLASSIFIERS}')
+            raise InputError(f'classifier={classifier!r} is unknown, allowed: {CLASSIFIERS}')
         if prototypes not in PROTOTYPES:
-            raise ValueError(f'prototypes={prototypes!r} is unknown, allowed: {PROTOTYPES}')
+            raise InputError(f'prototypes={prototypes!r} is unknown, allowed: {PROTOTYPES}')
         if classifier is None and prototypes != 'learnable':
-            raise ValueError(
+            raise InputError(
                 f'classifier=None with prototypes={prototypes!r} predicts nothing: standalone RCL '
                 "needs prototypes='learnable'"
             )
@@ -90,7 +91,7 @@ class RCLHead(ClsHead):
         _require_parts(loss, type(loss).__name__)
         loss.require_contrastive(loss.reduction, loss.ignore_index)
         if not loss.con_weight and (classifier is None or not loss.cls_weight):
-            raise ValueError(
+            raise InputError(
                 f'RCLHead with classifier={classifier!r}, cls_weight={loss.cls_weight} and '
                 f'con_weight={loss.con_weight} has nothing to train: set one of the weights above 0'
             )
@@ -126,7 +127,7 @@ class RCLHead(ClsHead):
         if features.ndim == 4:
             features = features.mean(dim=(2, 3))
         if features.ndim != 2 or features.shape[1] != self.in_channels:
-            raise ValueError(
+            raise InputError(
                 f'RCLHead got features of shape {tuple(features.shape)}, needed is '
                 f'(rows, {self.in_channels}): set in_channels, or add a neck that pools'
             )
@@ -158,7 +159,7 @@ class RCLHead(ClsHead):
             ``cal_acc``, and the statistics of :func:`similarity_stats`.
 
         Raises:
-            ValueError: For soft labels, or rows that are not two or three views of the labels.
+            InputError: For soft labels, or rows that are not two or three views of the labels.
         """
         features = self.pre_logits(feats)
         labels = self._hard_labels(data_samples)
@@ -205,13 +206,13 @@ class RCLHead(ClsHead):
     @staticmethod
     def _hard_labels(data_samples: List[DataSample]) -> Tensor:
         if 'gt_score' in data_samples[0] and 'gt_label' not in data_samples[0]:
-            raise ValueError(
+            raise InputError(
                 'RCLHead got soft labels (gt_score): the contrastive loss needs one class per '
                 'image; take mixup and cutmix out of the data preprocessor'
             )
         labels = torch.cat([sample.gt_label for sample in data_samples])
         if len(labels) != len(data_samples):
-            raise ValueError(
+            raise InputError(
                 f'RCLHead got {len(labels)} labels for {len(data_samples)} images: it is for '
                 'single-label data'
             )
@@ -222,7 +223,7 @@ class RCLHead(ClsHead):
         """Rows for the classifier and for the contrastive branch."""
         views, rest = divmod(len(features), labels)
         if rest or views not in (2, 3):
-            raise ValueError(
+            raise InputError(
                 f'RCLHead got {len(features)} feature rows for {labels} labels, needed are two or '
                 'three views of each image: use ReproducibleMultiView (or MultiView) in the '
                 'training pipeline and MultiViewDataPreprocessor in the model'
@@ -233,4 +234,4 @@ class RCLHead(ClsHead):
 def _require_parts(loss: Any, name: Any) -> None:
     """Refuse a loss, or a class of losses, without the two parts of RCLLoss."""
     if not hasattr(loss, 'classification') or not hasattr(loss, 'contrastive'):
-        raise ValueError(f'RCLHead needs loss=dict(type="RCLLoss", ...), got {name}')
+        raise InputError(f'RCLHead needs loss=dict(type="RCLLoss", ...), got {name}')

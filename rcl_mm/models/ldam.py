@@ -9,6 +9,7 @@ from mmpretrain.models.losses.utils import weight_reduce_loss
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource
+from rcl_mm.errors import InputError
 from rcl_mm.functional import check_reduction
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
@@ -38,7 +39,7 @@ class LDAMLoss(ClassCountsModule):
         loss_weight (float): Weight of the loss. Defaults to 1.0.
 
     Raises:
-        ValueError: If an argument is out of range.
+        InputError: If an argument is out of range.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class LDAMLoss(ClassCountsModule):
     ) -> None:
         super().__init__(class_counts, num_classes)
         if not (max_margin >= 0 and scale > 0):
-            raise ValueError(f'max_margin={max_margin} must be 0 or more and scale={scale} above 0')
+            raise InputError(f'max_margin={max_margin} must be 0 or more and scale={scale} above 0')
         self.max_margin = max_margin
         self.scale = scale
         self.reduction = check_reduction(reduction)
@@ -70,12 +71,12 @@ class LDAMLoss(ClassCountsModule):
         """Weight the classes from now on, with weights of shape (C, ); None ends it.
 
         Raises:
-            ValueError: If there is not one weight for each class.
+            InputError: If there is not one weight for each class.
         """
         if weights is not None:
             classes = len(self.known_class_counts())
             if weights.shape != (classes,):
-                raise ValueError(
+                raise InputError(
                     f'class weights have shape {tuple(weights.shape)}, needed is ({classes},)'
                 )
             weights = weights.to(self.class_counts.device, torch.float32)
@@ -100,10 +101,10 @@ class LDAMLoss(ClassCountsModule):
             reduction_override (str, optional): 'mean', 'sum' or 'none' instead of ``reduction``.
 
         Raises:
-            ValueError: For soft labels, or unknown class counts.
+            InputError: For soft labels, or unknown class counts.
         """
         if target.is_floating_point():
-            raise ValueError(
+            raise InputError(
                 f'LDAMLoss got soft labels of shape {tuple(target.shape)}: a margin needs one '
                 'class per image; take mixup and cutmix out of the data preprocessor'
             )

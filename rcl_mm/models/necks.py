@@ -6,6 +6,8 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from rcl_mm.errors import InputError
+
 
 @MODELS.register_module()
 class TokenPooling(BaseModule):
@@ -21,7 +23,7 @@ class TokenPooling(BaseModule):
             out. Defaults to 1; a map has none.
 
     Raises:
-        ValueError: If ``pool`` is unknown, or the class token of a map is asked for.
+        InputError: If ``pool`` is unknown, or the class token of a map is asked for.
 
     Example:
         >>> model = dict(
@@ -34,9 +36,9 @@ class TokenPooling(BaseModule):
     def __init__(self, pool: str = 'cls', num_prefix_tokens: int = 1) -> None:
         super().__init__()
         if pool not in ('cls', 'mean'):
-            raise ValueError(f"pool is {pool!r}, allowed are 'cls' and 'mean'")
+            raise InputError(f"pool is {pool!r}, allowed are 'cls' and 'mean'")
         if num_prefix_tokens < (pool == 'cls'):
-            raise ValueError(
+            raise InputError(
                 f'num_prefix_tokens is {num_prefix_tokens}, allowed is 0 or more, and 1 or more '
                 "with pool='cls'"
             )
@@ -54,7 +56,7 @@ class TokenPooling(BaseModule):
         if tokens.ndim == 4 and self.pool == 'mean':
             return (tokens.mean(dim=(1, 2)),)
         if tokens.ndim != 3:
-            raise ValueError(
+            raise InputError(
                 f'TokenPooling(pool={self.pool!r}) got features of shape {tuple(tokens.shape)}, '
                 "needed are tokens (N, L, d), or with pool='mean' a channels-last map (N, H, W, d)"
             )

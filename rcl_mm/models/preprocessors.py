@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rcl_mm.augment.draws import draw_of
 from rcl_mm.augment.parts import copy_without_waiting
+from rcl_mm.errors import InputError
 
 
 @MODELS.register_module()
@@ -40,7 +41,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             pad_size_divisor, ...), without batch augmentations.
 
     Raises:
-        ValueError: For ``batch_augments``, or views of different sizes.
+        InputError: For ``batch_augments``, or views of different sizes.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         # MMPretrain's class has no such argument, but the method that copies is MMEngine's.
         self._non_blocking = non_blocking
         if self.batch_augments is not None:
-            raise ValueError(
+            raise InputError(
                 'MultiViewDataPreprocessor got batch_augments: mixup and cutmix make soft labels, '
                 'which a contrastive loss cannot use; take them out'
             )
@@ -82,7 +83,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         rows = 1
         if views is not None:
             if len({view.shape for view in views}) != 1:
-                raise ValueError(
+                raise InputError(
                     f'the views have shapes {[tuple(view.shape) for view in views]}: give all '
                     'views the same size and number'
                 )

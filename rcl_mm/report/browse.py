@@ -16,6 +16,7 @@ from mmpretrain.registry import DATASETS, MODELS
 
 from rcl_mm.augment.draws import DrawIndex, sample_draws
 from rcl_mm.class_counts import dataset_labels
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.files import replacing
 
 
@@ -75,12 +76,12 @@ def training_views(cfg: Config, num_images: int = 6, epoch: int = 0) -> List[Vie
         epoch (int): Epoch of the draws. Defaults to 0.
 
     Raises:
-        ValueError: If the config has no training set, or the numbers are out of range.
+        InputError: If the config has no training set, or the numbers are out of range.
     """
     if num_images < 1 or epoch < 0:
-        raise ValueError(f'{num_images} images of epoch {epoch}: allowed are >= 1 and >= 0')
+        raise InputError(f'{num_images} images of epoch {epoch}: allowed are >= 1 and >= 0')
     if cfg.get('train_dataloader') is None or cfg.get('model') is None:
-        raise ValueError(f'{cfg.filename} has no train_dataloader or no model: give a whole config')
+        raise InputError(f'{cfg.filename} has no train_dataloader or no model: give a whole config')
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     preprocessor_cfg = copy.deepcopy(
         cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
@@ -129,12 +130,12 @@ def draw_views(images: List[ViewedImage], output: Union[str, Path]) -> None:
     """Draw one row per image, its views beside it, to a PNG.
 
     Raises:
-        ValueError: If the file's name does not end in .png.
+        InputError: If the file's name does not end in .png.
         OSError: If it can not be written.
     """
     output = Path(output)
     if output.suffix.lower() != '.png':
-        raise ValueError(f'{output} is no PNG: give a name that ends in .png')
+        raise InputError(f'{output} is no PNG: give a name that ends in .png')
     columns = 1 + len(images[0].views)
     figure = Figure(figsize=(1.8 * columns, 2.0 * len(images)), layout='constrained')
     axes = figure.subplots(len(images), columns, squeeze=False)

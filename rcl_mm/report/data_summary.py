@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from rcl_mm.class_counts import dataset_labels, shot_groups
+from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import GROUPS, class_number, name_classes
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
 from rcl_mm.report.figure_style import GROUP_COLOURS, Panel, draw_panel, legend
@@ -68,7 +69,7 @@ def inspect_config(config: Union[str, Path, Config]) -> DataSummary:
 
     Raises:
         FileNotFoundError: If the config file does not exist.
-        ValueError: If it has no training set, or the set has no label at all.
+        InputError: If it has no training set, or the set has no label at all.
     """
     if not isinstance(config, Config):
         if not Path(config).is_file():
@@ -76,11 +77,11 @@ def inspect_config(config: Union[str, Path, Config]) -> DataSummary:
         config = Config.fromfile(str(config))
     init_default_scope(config.get('default_scope', 'mmpretrain'))
     if not (config.get('train_dataloader') or {}).get('dataset'):
-        raise ValueError(f'{config.filename} has no train_dataloader.dataset: nothing to inspect')
+        raise InputError(f'{config.filename} has no train_dataloader.dataset: nothing to inspect')
     many, few = _thresholds(config)
     dataset, labels, warnings = _labels(config.train_dataloader.dataset, 'training')
     if labels is None or not (labels >= 0).any():
-        raise ValueError(' '.join(warnings) or 'the training set has no labels')
+        raise InputError(' '.join(warnings) or 'the training set has no labels')
     names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
     head_classes = _head_classes(config)
     size = len(names) if names else max(int(labels.max()) + 1, head_classes or 0)

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Sequence, Union
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from rcl_mm.errors import InputError
 from rcl_mm.evaluation.feature_accumulator import SPACES
 from rcl_mm.evaluation.results import ResultsError
 from rcl_mm.report import figures_accuracy, figures_confusion, figures_features
@@ -32,10 +33,10 @@ def write_report(work_dirs: Sequence[str], out: Union[str, Path], space: str = '
 
     Raises:
         ResultsError: If there is nothing to report, or the runs can not be compared.
-        ValueError: If the space is unknown.
+        InputError: If the space is unknown.
     """
     if space not in SPACES:
-        raise ValueError(f'space is {space!r}, allowed are {", ".join(SPACES)}')
+        raise InputError(f'space is {space!r}, allowed are {", ".join(SPACES)}')
     methods, notes = load_methods(work_dirs)
     out = Path(out)
     if out.exists() and not out.is_dir():

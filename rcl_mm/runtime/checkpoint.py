@@ -17,10 +17,11 @@ from mmengine.dist import barrier, get_rank
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.safe_globals import SAFE_GLOBALS
 
 
-class CheckpointError(ValueError):
+class CheckpointError(InputError):
     """A checkpoint that is cut short, corrupt, or asks for something it must not have."""
 
 

@@ -22,6 +22,8 @@ from mmengine.device import get_device
 from mmengine.dist import master_only
 from mmengine.hooks import LoggerHook
 
+from rcl_mm.errors import InputError
+
 ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')
 # What a launcher sets for each process, where torch's own names are derived from it.
 LAUNCHER_VARIABLES = {
@@ -226,11 +228,11 @@ def _require_launcher(launcher: str, names: Iterable[str]) -> None:
     """Refuse a launcher that has not set what it sets.
 
     Raises:
-        ValueError: With the names that are missing.
+        InputError: With the names that are missing.
     """
     missing = [name for name in names if name not in os.environ]
     if missing:
-        raise ValueError(
+        raise InputError(
             f'--launcher {launcher} needs {", ".join(missing)} in the environment: start it '
             'through tools/dist_train.sh, tools/slurm_train.sh or torchrun'
         )

@@ -2,35 +2,82 @@
 
 import os.path as osp
 import traceback
-from typing import Optional
+from typing import Any, Optional
 
 from mmengine.config import Config
+from mmengine.config.utils import ConfigParsingError
+from mmengine.utils import import_modules_from_strings, is_seq_of
 
-from rcl_mm.runtime.errors import UsageError
+from rcl_mm.errors import InputError, UsageError
 
+# What executing and merging config files raises: every line of them is the user's.
+UNREADABLE = (
+    ConfigParsingError,
+    ImportError,
+    NameError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AssertionError,
+)
 # MMEngine's functions that read a config file, each base file in a call of its own.
 CONFIG_READERS = ('_is_lazy_import', '_file2dict', '_parse_lazy_import')
 
 
 def read_config(path: str) -> Config:
-    """The config file that an argument names.
+    """The config file that an argument names; its ``custom_imports`` are imported.
 
     Raises:
         UsageError: If it does not exist.
-        SyntaxError: If it or one of its base files is no Python; names that file.
+        InputError: If it or one of its base files is no Python, can not be executed or merged, or
+            names a module that can not be imported.
+        OSError: If a base file does not exist.
     """
     check_config(path)
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=False)
     except SyntaxError as error:
         if error.filename not in (None, '<unknown>'):
-            raise
+            raise InputError(f'config "{path}" can not be read: {error}') from error
         file = _config_being_read(error) or path
         line = f', line {error.lineno}' if error.lineno else ''
-        raise SyntaxError(f'config "{file}"{line} is no valid Python: {error.msg}') from error
+        raise InputError(f'config "{file}"{line} is no valid Python: {error.msg}') from error
+    except UNREADABLE as error:
+        file = _config_being_read(error) or path
+        reason = f'{type(error).__name__}: {error}'
+        raise InputError(f'config "{file}" can not be read: {reason}') from error
+    _import_custom_modules(cfg.get('custom_imports'), path)
+    return cfg
 
 
-def _config_being_read(error: SyntaxError) -> Optional[str]:
+def _import_custom_modules(wanted: Any, path: str) -> None:
+    """Import what ``custom_imports`` of a config names, as MMEngine does."""
+    if not wanted:
+        return
+    if not isinstance(wanted, dict) or not {*wanted} <= {'imports', 'allow_failed_imports'}:
+        raise InputError(
+            f'config "{path}": custom_imports is {wanted!r}, allowed is '
+            'dict(imports=[...], allow_failed_imports=False)'
+        )
+    names = wanted.get('imports') or []
+    names = [names] if isinstance(names, str) else names
+    if not is_seq_of(names, str):
+        raise InputError(
+            f'config "{path}": custom_imports.imports is {names!r}, allowed is a list of the names '
+            'of modules'
+        )
+    try:
+        import_modules_from_strings(list(names), wanted.get('allow_failed_imports', False))
+    except (ImportError, SyntaxError) as error:
+        reason = error.__context__ if isinstance(error.__context__, ImportError) else error
+        raise InputError(
+            f'config "{path}": custom_imports {list(names)} can not be imported: {reason}; install '
+            'the package or put its folder on PYTHONPATH'
+        ) from error
+
+
+def _config_being_read(error: Exception) -> Optional[str]:
     """The file MMEngine was at, which parses texts, so that the error does not know their file."""
     files = [
         frame.f_locals['filename']

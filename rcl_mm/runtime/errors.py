@@ -2,7 +2,6 @@
 
 import logging
 import os
-import os.path as osp
 import re
 import sys
 import traceback
@@ -12,26 +11,13 @@ from typing import Any, Callable, Iterator, Optional, Union
 import torch.distributed
 from mmengine.logging import MMLogger
 
-from rcl_mm.runtime.downloads import error_chain, failed_download, missing_images
+from rcl_mm.errors import InputError, UsageError
+from rcl_mm.runtime.building import refusing_settings_clearly
+from rcl_mm.runtime.downloads import failed_download, missing_images
 from rcl_mm.runtime.lost_workers import awaiting_lost_worker, lost_worker
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-PACKAGE_FOLDER = osp.dirname(osp.dirname(osp.abspath(__file__)))
-# Errors whose message says what is wrong with an input, whoever raises them: files that are not
-# there or not readable, and names that no registry knows.
-INPUT_ERRORS = (OSError, ImportError, SyntaxError)
-# Where MMEngine calls classes with the settings of a config: a name that a class does not know is
-# most likely mistyped there.
-BUILDERS = (
-    osp.join('mmengine', 'registry', 'build_functions.py'),
-    osp.join('mmengine', 'runner', 'runner.py'),
-)
-UNKNOWN_ARGUMENT = r'__init__\(\) got an unexpected keyword argument'
-
-
-class UsageError(ValueError):
-    """A tool was called in a way that can not work: reported in one line, exit code 2."""
 
 
 @contextmanager
@@ -68,55 +54,49 @@ def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
     logger_before = MMLogger.get_current_instance()
     debug = debug or os.environ.get('RCL_MM_TRACEBACK', '') not in ('', '0')
     try:
-        with awaiting_lost_worker():
+        with awaiting_lost_worker(), refusing_settings_clearly():
             run()
         return 0
     except Exception as error:
         log_file = _write_traceback_to_log(error, logger_before)
-        if debug or not is_users_to_mend(error):
+        mistake = users_mistake(error)
+        if debug or mistake is None:
             raise
         where = f' (traceback: {log_file}, or RCL_MM_TRACEBACK=1)' if log_file else ''
-        print(f'error: {one_line(error)}{where}', file=sys.stderr, flush=True)
-        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
+        print(f'error: {one_line(mistake)}{where}', file=sys.stderr, flush=True)
+        return EXIT_USAGE if isinstance(mistake, UsageError) else EXIT_FAILURE
     finally:
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
 
-def is_users_to_mend(error: BaseException) -> bool:
-    """Whether an error is about an input (file, config, argument, image) or a lost worker."""
-    if lost_worker(error) is not None:
-        return True
-    for one in error_chain(error):
-        if isinstance(one, (UsageError, *INPUT_ERRORS)):
-            return True
-        frames = traceback.extract_tb(one.__traceback__)
-        last = frames[-1].filename if frames else ''
-        in_package = osp.abspath(last).startswith(PACKAGE_FOLDER + os.sep)
-        if in_package and isinstance(one, (ValueError, TypeError)):
-            return True
-        built = isinstance(one, TypeError) and last.endswith(BUILDERS)
-        if built and re.search(UNKNOWN_ARGUMENT, str(one)):
-            return True
-        # The registry: `"X is not in the mmengine::model registry"`.
-        if isinstance(one, KeyError) and 'registry' in str(one):
-            return True
-        # An error in a worker process arrives as text, with the worker's traceback in it.
-        if 'Original Traceback' in str(one) and _worker_error_is_users(one):
-            return True
-    return False
+def users_mistake(error: BaseException) -> Optional[BaseException]:
+    """The error to report in one line, None for an error that keeps its traceback.
+
+    An :class:`InputError` is a user's mistake, whatever was raised from it on purpose. Files and
+    the network (``OSError``) and lost workers are no mistakes of this package either.
+
+    Args:
+        error (BaseException): With what it was raised from.
+    """
+    chain = list(_raised_from(error))
+    for one in chain:
+        if isinstance(one, InputError):
+            return one
+    known = lost_worker(error) or failed_download(error)
+    return error if known or any(isinstance(one, OSError) for one in chain) else None
 
 
-def _worker_error_is_users(error: BaseException) -> bool:
-    """The same for an error that a worker process raised in this package."""
-    files = re.findall(r'File "([^"]+)", line', str(error))
-    # Errors that can not be built from a text arrive as RuntimeError, with their name in it.
-    kind = str(error).strip().splitlines()[-1].partition(':')[0]
-    named = kind.endswith(('ValueError', 'TypeError', 'OSError'))
-    in_package = bool(files) and osp.abspath(files[-1]).startswith(PACKAGE_FOLDER + os.sep)
-    return kind.endswith('FileNotFoundError') or (
-        in_package and (named or isinstance(error, (ValueError, TypeError)))
-    )
+def _raised_from(error: Optional[BaseException]) -> Iterator[BaseException]:
+    """An error and those it took the place of on purpose: ``raise ... from``, also ``from None``.
+
+    ``Runner.call_hook`` raises a new TypeError ``from None`` for that of a hook. An error that
+    comes up while another one is handled is an error of its own.
+    """
+    while error is not None:
+        yield error
+        replaced = error.__context__ if error.__suppress_context__ else None
+        error = error.__cause__ or replaced
 
 
 def one_line(error: BaseException) -> str:
@@ -127,8 +107,6 @@ def one_line(error: BaseException) -> str:
     text = str(error).strip()
     if 'Original Traceback' in text:
         text = re.sub(r'^[\w.]+(Error|Exception): ', '', text.splitlines()[-1])
-    if isinstance(error, KeyError):
-        text = text.strip('"\'')
     if isinstance(error, OSError) and error.strerror and error.filename:
         text = f'{error.filename}: {error.strerror}'
     return ' '.join(text.split()) or type(error).__name__

@@ -10,6 +10,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from rcl_mm.errors import InputError
+
 
 def read_literal_config(text: str) -> Config:
     """The config that ``Config.pretty_text`` wrote, read as data.
@@ -22,12 +24,12 @@ def read_literal_config(text: str) -> Config:
         Config: The config.
 
     Raises:
-        ValueError: If the text has anything else in it, with the line.
+        InputError: If the text has anything else in it, with the line.
     """
     try:
         body = ast.parse(text).body
     except SyntaxError as error:
-        raise ValueError(f'line {error.lineno} of the config is not Python: {error.msg}') from None
+        raise InputError(f'line {error.lineno} of the config is not Python: {error.msg}') from None
     settings = {}
     for node in body:
         if not (
@@ -68,8 +70,8 @@ def _keyword_name(keyword: ast.keyword) -> str:
     return keyword.arg
 
 
-def _refusal(node: ast.AST) -> ValueError:
-    return ValueError(
+def _refusal(node: ast.AST) -> InputError:
+    return InputError(
         f'line {node.lineno} of the config has "{ast.unparse(node)[:80]}", allowed are assignments '
         'of plain values: it is not executed, because it comes from a checkpoint'
     )

@@ -30,7 +30,7 @@ def class_counts_of_run(num_classes: Optional[int] = None) -> Optional[np.ndarra
         if its training set has no single integer label per sample (the log then says why).
 
     Raises:
-        ValueError: If the labels do not fit ``num_classes``.
+        InputError: If the labels do not fit ``num_classes``.
     """
     hub = MessageHub.get_current_instance()
     # Set from before_train to after_train: a run that is over says nothing about this one.

@@ -1,12 +1,19 @@
 """One line for what a user can mend, a traceback for everything else."""
 
-import re
+from types import SimpleNamespace
 
 import pytest
-from mmengine.registry import LOOPS, MODELS
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Dataset
 
-from rcl_mm.class_counts import check_class_counts
-from rcl_mm.runtime.errors import UsageError, is_users_to_mend, one_line, report_errors, writing
+from rcl_mm.class_counts import check_class_counts, count_labels, shot_groups
+from rcl_mm.conversion.errors import ConversionError
+from rcl_mm.datasets.loading import UnreadableImageError
+from rcl_mm.engine.hooks.finite_loss import NonFiniteError
+from rcl_mm.errors import InputError, InputTypeError
+from rcl_mm.evaluation.results import ResultsError
+from rcl_mm.runtime.checkpoint import CheckpointError
+from rcl_mm.runtime.errors import UsageError, one_line, report_errors, users_mistake, writing
 
 
 def raising(error):
@@ -67,63 +74,78 @@ class TestWriting:
             raise ValueError('a bug')
 
 
-class TestIsUsersToMend:
-    def test_unknown_registry_name(self):
-        assert is_users_to_mend(KeyError('X is not in the mmengine::model registry. Please'))
-
-    @pytest.mark.parametrize(
-        ('registry', 'config', 'message'),
-        [
-            (MODELS, dict(type='RCLLoss', temprature=1), "RCLLoss.*argument 'temprature'"),
-            (
-                LOOPS,
-                dict(type='EpochBasedTrainLoop', max_epoch=1),
-                "EpochBasedTrainLoop.*argument 'max_epoch'",
-            ),
-        ],
-    )
-    def test_mistyped_argument_of_a_class(self, registry, config, message, capsys):
-        assert report_errors(lambda: registry.build(config)) == 1
-        error = capsys.readouterr().err
-        assert re.search(message, error) and len(error.splitlines()) == 1
-
-    def test_mistyped_argument_elsewhere__is_a_bug(self):
-        class Own:
-            def __init__(self):
-                pass
-
-        with pytest.raises(TypeError, match='unexpected keyword') as error:
-            Own(x=1)
-        assert not is_users_to_mend(error.value)
-
-    def test_error_that_a_hook_wrapped(self):
-        """``Runner.call_hook`` raises a new TypeError ``from None``."""
-        try:
+class TestUsersMistake:
+    def test_own_error_raised_from_it__is_still_the_users(self):
+        """MMEngine and our code give context by ``raise ... from``."""
+        with pytest.raises(RuntimeError) as raised:
             try:
-                check_class_counts([[1]])
-            except ValueError as error:
-                raise TypeError(f'{error} in hook') from None
-        except TypeError as wrapped:
-            assert is_users_to_mend(wrapped)
+                check_class_counts([3, -1])
+            except InputError as error:
+                raise RuntimeError('while the counts were set') from error
+        assert 'class_counts[1] is -1' in one_line(users_mistake(raised.value))
 
+    def test_bug_while_it_is_handled__is_a_bug(self):
+        with pytest.raises(ZeroDivisionError) as raised:
+            try:
+                check_class_counts([3, -1])
+            except InputError:
+                1 / 0  # noqa: B018
+        assert users_mistake(raised.value) is None
+
+    def test_wrong_call_inside_the_package__is_a_bug(self):
+        """It comes from a line of this package, but no user has written ``many=None``."""
+        with pytest.raises(TypeError, match="'>' not supported"):
+            report_errors(lambda: shot_groups([1, 2], many=None))
+
+    def test_error_that_a_hook_wrapped(self, tmp_path):
+        """``Runner.call_hook`` raises a new TypeError ``from None``."""
+
+        class Counts:
+            def before_train(self, runner):
+                count_labels([0.5])
+
+        with pytest.raises(TypeError) as raised:
+            Runner.call_hook(SimpleNamespace(_hooks=[Counts()]), 'before_train')
+        assert not isinstance(raised.value, InputError)
+        assert one_line(users_mistake(raised.value)).startswith('labels must be integers')
+
+
+class Samples(Dataset):
+    """One sample, whose reading fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise self.error
+
+
+class TestErrorsOfWorkers:
     @pytest.mark.parametrize(
-        ('last_file', 'kind', 'expected'),
+        'error',
         [
-            ('rcl_mm/datasets/image_lists.py', 'ValueError', True),
-            ('elsewhere/image_lists.py', 'ValueError', False),
-            ('elsewhere/io.py', 'FileNotFoundError', True),
-            ('rcl_mm/datasets/image_lists.py', 'ZeroDivisionError', False),
+            InputError('images/a.jpg is empty'),
+            InputTypeError('images/a.jpg is empty'),
+            UnreadableImageError('images/a.jpg is empty'),
+            FileNotFoundError('images/a.jpg is empty'),
         ],
     )
-    def test_error_of_a_worker_process(self, last_file, kind, expected):
-        import rcl_mm
+    def test_type_survives__one_line(self, error, capsys):
+        assert report_errors(lambda: next(iter(DataLoader(Samples(error), num_workers=1)))) == 1
+        assert capsys.readouterr().err == 'error: images/a.jpg is empty\n'
 
-        root = rcl_mm.__file__.replace('rcl_mm/__init__.py', '')
-        path = root + last_file if last_file.startswith('rcl_mm') else f'/{last_file}'
-        text = (
-            'Caught ValueError in DataLoader worker process 0.\nOriginal Traceback (most recent '
-            f'call last):\n  File "/torch/worker.py", line 1, in loop\n  File "{path}", line 2, in '
-            f'f\n    raise\n{kind}: images/a.jpg is empty\n'
-        )
-        assert is_users_to_mend(RuntimeError(text)) is expected
-        assert one_line(RuntimeError(text)) == 'images/a.jpg is empty'
+    @pytest.mark.parametrize('error', [ValueError('a bug'), ZeroDivisionError('a bug')])
+    def test_other_types__keep_their_traceback(self, error):
+        with pytest.raises(type(error), match='a bug'):
+            report_errors(lambda: next(iter(DataLoader(Samples(error), num_workers=1))))
+
+    @pytest.mark.parametrize(
+        'kind',
+        [CheckpointError, ConversionError, InputError, InputTypeError, NonFiniteError]
+        + [ResultsError, UnreadableImageError, UsageError],
+    )
+    def test_kind__is_built_from_one_string_as_torch_does(self, kind):
+        assert isinstance(kind('a line'), InputError) and str(kind('a line')) == 'a line'

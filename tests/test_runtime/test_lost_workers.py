@@ -11,7 +11,7 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from rcl_mm.engine.hooks.stop_signal import outlive_stop_signal
-from rcl_mm.runtime.errors import is_users_to_mend, one_line, report_errors
+from rcl_mm.runtime.errors import one_line, report_errors, users_mistake
 from rcl_mm.runtime.lost_workers import lost_worker, say_unless_left
 
 KILLED = 'DataLoader worker (pid 14776) is killed by signal: Killed. \nMore'
@@ -33,7 +33,7 @@ class TestLostWorker:
     )
     def test_one_line(self, text):
         error = RuntimeError(text)
-        assert is_users_to_mend(error)
+        assert users_mistake(error) is error
         assert lost_worker(error) == one_line(error)
         assert 'memory was full' in one_line(error) and '--resume' in one_line(error)
         assert len(one_line(error).splitlines()) == 1
@@ -41,7 +41,7 @@ class TestLostWorker:
     @pytest.mark.parametrize('consequence', [ConnectionResetError(104, 'reset'), ValueError('bug')])
     def test_comes_before_what_follows_from_it(self, consequence):
         consequence.__context__ = RuntimeError(KILLED)
-        assert is_users_to_mend(consequence)
+        assert users_mistake(consequence)
         assert one_line(consequence).startswith('DataLoader worker (pid 14776) is killed')
 
     def test_other_errors(self):

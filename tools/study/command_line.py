@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable
 
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.errors import report_errors
 from study.pool import Outcome
 from study.workers import DEVICES, Settings
@@ -12,7 +13,7 @@ from study.workers import DEVICES, Settings
 EXIT_INTERRUPTED = 130
 
 
-class IncompleteError(ValueError):
+class IncompleteError(InputError):
     """Some runs have no result: reported in one line, exit code 1."""
 
 

@@ -13,6 +13,7 @@ from rcl_mm.datasets.prepare.cifar import CIFAR_DATASETS, check_cifar
 from rcl_mm.datasets.prepare.folders import CIFAR10_JPEG, check_folders, locate_cifar10_jpeg
 from rcl_mm.datasets.prepare.lists import LIST_BENCHMARKS, check_list_benchmark
 from rcl_mm.datasets.prepare.report import Report, Split
+from rcl_mm.errors import InputError
 
 __all__ = ['NAMES', 'Report', 'Split', 'prepare_data']
 
@@ -73,15 +74,15 @@ def prepare_data(
         Report: What was found; ``report.ok`` says whether the set is ready.
 
     Raises:
-        ValueError: If the name is unknown or an option does not fit the data set.
+        InputError: If the name is unknown or an option does not fit the data set.
         OSError: If the class counts can't be written.
     """
     if name not in NAMES:
-        raise ValueError(f'no data set {name!r}, allowed are {", ".join(NAMES)}')
+        raise InputError(f'no data set {name!r}, allowed are {", ".join(NAMES)}')
     if make_lists and name != 'inaturalist2018':
-        raise ValueError(f'--make-lists is for inaturalist2018 only, not for {name}')
+        raise InputError(f'--make-lists is for inaturalist2018 only, not for {name}')
     if imbalance_factor is not None and name not in BALANCED:
-        raise ValueError(f'{name} is long-tailed itself: leave the imbalance factor out')
+        raise InputError(f'{name} is long-tailed itself: leave the imbalance factor out')
     if imbalance_factor is not None:
         long_tailed_counts(1, 1, imbalance_factor, imbalance_type)
     workers = workers or min(os.cpu_count() or 1, 16)
@@ -112,11 +113,11 @@ def _check_output(output: Optional[Path], root: Path) -> None:
     """Find out before a long scan that its result could not be written."""
     folder = output.parent if output is not None else root
     if output is not None and (output.is_dir() or not folder.is_dir()):
-        raise ValueError(
+        raise InputError(
             f'the class counts can not be written to {output}: give a file in a folder'
         )
     if folder.is_dir() and not os.access(folder, os.W_OK):
-        raise ValueError(f'{folder} is not writable: give another place for the JSON with --output')
+        raise InputError(f'{folder} is not writable: give another place for the JSON with --output')
 
 
 def _cut_long_tail(report: Report, imbalance_factor: float, imbalance_type: str) -> None:

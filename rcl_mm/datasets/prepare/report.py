@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rcl_mm.class_counts import shot_groups
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.files import replacing
 
 
@@ -75,11 +76,11 @@ class Report:
         """Write the class counts to a JSON file that ``class_counts='path'`` reads.
 
         Raises:
-            ValueError: If there are problems: the counts of a damaged set are no result.
+            InputError: If there are problems: the counts of a damaged set are no result.
             OSError: If the file can not be written.
         """
         if not self.ok or self.class_counts is None:
-            raise ValueError(f'{self.name} has problems: its class counts are not written')
+            raise InputError(f'{self.name} has problems: its class counts are not written')
         data = dict(
             name=self.name,
             class_counts=self.class_counts.tolist(),

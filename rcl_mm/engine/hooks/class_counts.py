@@ -17,6 +17,7 @@ from rcl_mm.class_counts import (
     dataset_class_counts,
     dataset_labels,
 )
+from rcl_mm.errors import InputError
 
 
 @HOOKS.register_module()
@@ -60,7 +61,7 @@ class ClassCountsHook(Hook):
         """Find the counts, check the training labels, set the counts everywhere.
 
         Raises:
-            ValueError: If a receiver needs counts and there are none, or the labels of the
+            InputError: If a receiver needs counts and there are none, or the labels of the
                 training set do not fit a receiver's classes or counts.
         """
         models = list(_model_receivers(runner))
@@ -185,7 +186,7 @@ def _require(receivers: List[Any], reason: Optional[str]) -> None:
     missing = sorted({type(one).__name__ for one in receivers if not one.class_counts_known})
     if missing:
         why = f' ({reason})' if reason else ''
-        raise ValueError(
+        raise InputError(
             f'{", ".join(missing)}: the class counts are unknown{why}: {WAYS_TO_GIVE_COUNTS}'
         )
 
@@ -201,13 +202,13 @@ def _check_labels_have_counts(receiver: Any, labels: np.ndarray) -> None:
     if counts.ndim != 1 or not present.size:
         return
     if present[-1] >= len(counts):
-        raise ValueError(
+        raise InputError(
             f'{name}: class_counts has {len(counts)} entries, but the training set has label '
             f'{present[-1]}: give one count per class'
         )
     absent = present[counts[present] == 0]
     if absent.size:
-        raise ValueError(
+        raise InputError(
             f'{name}: class_counts is 0 for class {absent[0]}, but the training set has '
             f'{int((labels == absent[0]).sum())} images of it: correct class_counts, or use '
             "class_counts='auto'"

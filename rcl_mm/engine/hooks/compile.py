@@ -9,6 +9,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
+from rcl_mm.errors import InputError
+
 
 @HOOKS.register_module()
 class CompileHook(Hook):
@@ -24,7 +26,7 @@ class CompileHook(Hook):
         **options: Arguments of ``torch.compile`` (backend, mode, ...).
 
     Raises:
-        ValueError: If the model has no submodule of such a name.
+        InputError: If the model has no submodule of such a name.
 
     Example:
         >>> custom_hooks = [dict(type='CompileHook', modules=['backbone'])]
@@ -44,7 +46,7 @@ class CompileHook(Hook):
                 module = model.get_submodule(name)
             except AttributeError:
                 parts = [child for child, _ in model.named_children()]
-                raise ValueError(
+                raise InputError(
                     f'CompileHook: the model has no part "{name}", allowed are {parts} and parts '
                     'of them'
                 ) from None

@@ -9,6 +9,8 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from rcl_mm.errors import InputError
+
 
 def effective_number_weights(class_counts: Sequence[int], beta: float = 0.9999) -> np.ndarray:
     """Class-balanced weights (1 - beta) / (1 - beta^n_c), with mean 1.
@@ -25,14 +27,14 @@ def effective_number_weights(class_counts: Sequence[int], beta: float = 0.9999) 
         out of the mean.
 
     Raises:
-        ValueError: If ``beta`` is not in [0, 1), or no class has an image.
+        InputError: If ``beta`` is not in [0, 1), or no class has an image.
     """
     if not 0 <= beta < 1:
-        raise ValueError(f'beta is {beta}, allowed is 0 or more and below 1')
+        raise InputError(f'beta is {beta}, allowed is 0 or more and below 1')
     counts = np.asarray(class_counts, dtype=np.float64)
     present = counts > 0
     if not present.any():
-        raise ValueError(f'class_counts of {len(counts)} classes are all 0: give training counts')
+        raise InputError(f'class_counts of {len(counts)} classes are all 0: give training counts')
     weights = np.zeros_like(counts)
     # 1 - beta^n without loss of digits for large n and beta near 1.
     weights[present] = (1 - beta) / -np.expm1(counts[present] * np.log(beta)) if beta else 1.0
@@ -52,7 +54,7 @@ class DeferredReweightingHook(Hook):
         beta (float): See :func:`effective_number_weights`. Defaults to 0.9999.
 
     Raises:
-        ValueError: If ``begin`` is negative, or there is no module to weight.
+        InputError: If ``begin`` is negative, or there is no module to weight.
 
     Example:
         >>> custom_hooks = [
@@ -64,7 +66,7 @@ class DeferredReweightingHook(Hook):
 
     def __init__(self, begin: int, beta: float = 0.9999) -> None:
         if begin < 0:
-            raise ValueError(f'begin is {begin}, allowed is 0 or more: an epoch, from 0')
+            raise InputError(f'begin is {begin}, allowed is 0 or more: an epoch, from 0')
         effective_number_weights([1], beta)
         self.begin = begin
         self.beta = beta
@@ -73,7 +75,7 @@ class DeferredReweightingHook(Hook):
         """Set or clear the weights of this epoch."""
         losses = [m for m in runner.model.modules() if hasattr(m, 'set_class_weights')]
         if not losses:
-            raise ValueError(
+            raise InputError(
                 'DeferredReweightingHook: no module of the model takes class weights: use '
                 "loss=dict(type='LDAMLoss') in the head, or take the hook out"
             )

@@ -9,6 +9,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import nn
 
+from rcl_mm.errors import InputError
+
 
 @HOOKS.register_module()
 class FeatureCollectorHook(Hook):
@@ -54,7 +56,7 @@ class FeatureCollectorHook(Hook):
             model = model.module
         head = getattr(model, 'head', None)
         if not hasattr(head, 'pre_logits') or not hasattr(head, 'predict'):
-            raise ValueError(
+            raise InputError(
                 f'{type(model).__name__} has no head with pre_logits() and predict(), so '
                 'FeatureCollectorHook can not find its features: use it with an MMPretrain '
                 'ImageClassifier, or take FeatureSpaceMetric out of the config'

@@ -11,12 +11,13 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.files import write_atomically
 
 SHOWN_IMAGES = 4
 
 
-class NonFiniteError(ValueError):
+class NonFiniteError(InputError):
     """A loss or a weight that is infinite or not a number: training can not go on."""
 
 

@@ -15,6 +15,7 @@ from mmengine.runner.base_loop import BaseLoop
 from rcl_mm.engine.loops import ResumableLoop
 from rcl_mm.engine.random_states import get_random_states, set_random_states
 from rcl_mm.engine.rank_buffers import differing_buffers, own_buffers, set_buffers
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.find_checkpoint import newest_whole_checkpoint
 
 VERSION = 1
@@ -172,7 +173,7 @@ class ResumeStateHook(Hook):
         was = (state['world_size'], state['batch_size'], state['batches_in_epoch'])
         now = (get_world_size(), loop.dataloader.batch_sampler.batch_size, length)
         if state['batches_done'] and was != now:
-            raise ValueError(
+            raise InputError(
                 f'the checkpoint is from the middle of epoch {state["epoch"] + 1}: (processes, '
                 f'batch size, batches) were {was}, now they are {now}: resume with the same, or '
                 'from a checkpoint of the end of an epoch'

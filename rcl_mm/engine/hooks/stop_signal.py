@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 
 from rcl_mm.engine.hooks.checkpoint import AtomicCheckpointHook
 from rcl_mm.engine.hooks.resume import ends_an_optimizer_step
+from rcl_mm.errors import InputError
 from rcl_mm.runtime.lost_workers import say_unless_left
 
 # 128 + 15, as a shell reports a process that SIGTERM ended: not finished, can be resumed.
@@ -51,7 +52,7 @@ class StopSignalHook(Hook):
 
     def __init__(self, interval: int = 10) -> None:
         if interval < 1:
-            raise ValueError(f'interval is {interval}, allowed is 1 or more')
+            raise InputError(f'interval is {interval}, allowed is 1 or more')
         self.interval = interval
         self.requested = False
         self._previous: Optional[Any] = None
