@@ -2,10 +2,11 @@
 
 import os.path as osp
 import traceback
-from typing import Optional
+from typing import List, Optional
 
 from mmengine.config import Config
 
+from rcl_mm.class_counts import inner_datasets
 from rcl_mm.runtime.errors import UsageError
 
 # MMEngine's functions that read a config file, each base file in a call of its own.
@@ -28,6 +29,12 @@ def read_config(path: str) -> Config:
         file = _config_being_read(error) or path
         line = f', line {error.lineno}' if error.lineno else ''
         raise SyntaxError(f'config "{file}"{line} is no valid Python: {error.msg}') from error
+
+
+def loader_pipeline(loader: Optional[dict]) -> List[dict]:
+    """The pipeline of the first data set in a loader's config that has one; [] if none has."""
+    pipelines = (dataset.get('pipeline') for dataset in inner_datasets(loader or {}))
+    return next((list(pipeline) for pipeline in pipelines if pipeline), [])
 
 
 def _config_being_read(error: SyntaxError) -> Optional[str]:
