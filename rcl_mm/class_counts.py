@@ -6,7 +6,7 @@ tools share one definition of "class counts" and of the many / medium / few-shot
 
 import json
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Union
+from typing import Any, Dict, Iterator, Optional, Sequence, Union
 
 import numpy as np
 
@@ -134,6 +134,30 @@ def read_class_counts(source: CountsSource, num_classes: Optional[int] = None) -
     return check_class_counts(count_labels(labels, num_classes), num_classes)
 
 
+def inner_datasets(outer: Any) -> Iterator[Any]:
+    """The data sets inside a loader or a wrapper, at every depth, outermost first.
+
+    Wrappers of MMEngine, MMPretrain, torch and this package keep what they wrap in ``dataset``, or
+    in ``datasets`` if there are several.
+
+    Args:
+        outer: A loader or a data set, or the config of one.
+
+    Yields:
+        The data sets, or their configs (to change in place), without ``outer`` itself.
+    """
+    if isinstance(outer, dict):
+        inner = [outer.get('dataset'), *(outer.get('datasets') or ())]
+        inner = [one for one in inner if isinstance(one, dict)]
+    else:
+        inner = [getattr(outer, 'dataset', None), *(getattr(outer, 'datasets', None) or ())]
+        # Some data sets keep their own name in an attribute `dataset`.
+        inner = [one for one in inner if one is not None and not isinstance(one, str)]
+    for one in inner:
+        yield one
+        yield from inner_datasets(one)
+
+
 def dataset_labels(dataset) -> np.ndarray:
     """Labels of all samples of a data set, through any stack of wrappers.
 
@@ -188,13 +212,12 @@ def dataset_labels(dataset) -> np.ndarray:
 def dataset_class_counts(dataset, num_classes: Optional[int] = None) -> np.ndarray:
     """Class counts of a data set, see :func:`dataset_labels`.
 
-    ``num_classes`` defaults to the number of class names in ``dataset.metainfo`` if it has any.
+    ``num_classes`` defaults to the number of class names of the data set if it has any.
     """
     if num_classes is None:
-        metainfo = getattr(dataset, 'metainfo', None) or {}
-        classes = metainfo.get('classes')
+        classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
         num_classes = len(classes) if classes else None
-    return check_class_counts(count_labels(dataset_labels(dataset), num_classes))
+    return count_labels(dataset_labels(dataset), num_classes)
 
 
 def shot_groups(counts: Sequence[int], many: int = 100, few: int = 20) -> Dict[str, np.ndarray]:

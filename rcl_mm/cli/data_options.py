@@ -4,11 +4,12 @@ import difflib
 import inspect
 import os
 import sys
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Optional
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from rcl_mm.class_counts import inner_datasets
 from rcl_mm.datasets.folder_config import fill_in_folder_data
 from rcl_mm.runtime.errors import UsageError
 
@@ -87,7 +88,7 @@ def spread_data_options(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
         takers = [
             dataset
             for loader in LOADERS
-            for dataset in _datasets(cfg.get(loader) or {})
+            for dataset in inner_datasets(cfg.get(loader) or {})
             if name in dataset
         ]
         if not takers and name in IMBALANCE:
@@ -97,11 +98,3 @@ def spread_data_options(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
             )
         for dataset in takers:
             dataset[name] = options[name]
-
-
-def _datasets(node: Any) -> Iterator[dict]:
-    """Configs of data sets in a loader's or a wrapper's config, outermost first."""
-    for child in (node.get('dataset'), *(node.get('datasets') or ())):
-        if isinstance(child, dict):
-            yield child
-            yield from _datasets(child)

@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict
 
-from rcl_mm.class_counts import CountsSource, read_class_counts
+from rcl_mm.class_counts import CountsSource, inner_datasets, read_class_counts
 from rcl_mm.conversion.errors import ConversionError, type_name
 from rcl_mm.conversion.heads import convert_head
 from rcl_mm.conversion.pipelines import multi_view_pipeline
@@ -191,7 +191,10 @@ def _set_model(cfg: Config, converted) -> None:
 def _convert_training_data(cfg: Config, views: int) -> None:
     loader = cfg.train_dataloader
     old_pipelines = []
-    _convert_datasets(loader.dataset, views, old_pipelines)
+    for dataset in inner_datasets(loader):
+        if dataset.get('pipeline'):
+            old_pipelines.append(copy.deepcopy(dataset['pipeline']))
+            dataset['pipeline'] = multi_view_pipeline(dataset['pipeline'], views)
     if not old_pipelines:
         raise ConversionError('train_dataloader.dataset: it has no pipeline')
     if cfg.get('train_pipeline') in old_pipelines:
@@ -199,17 +202,6 @@ def _convert_training_data(cfg: Config, views: int) -> None:
     if type_name(loader.get('sampler')) == 'DefaultSampler':
         # The same order of images, and augmentations that a resumed run repeats exactly.
         loader.sampler['type'] = 'ReproducibleSampler'
-
-
-def _convert_datasets(dataset: Any, views: int, old_pipelines: list) -> None:
-    """Convert the pipelines of a data set and of those that it wraps, in place."""
-    if not isinstance(dataset, dict):
-        return
-    if dataset.get('pipeline'):
-        old_pipelines.append(copy.deepcopy(dataset['pipeline']))
-        dataset['pipeline'] = multi_view_pipeline(dataset['pipeline'], views)
-    for inner in (dataset.get('dataset'), *(dataset.get('datasets') or ())):
-        _convert_datasets(inner, views, old_pipelines)
 
 
 def _convert_metrics(cfg: Config) -> None:

@@ -119,7 +119,7 @@ class ListBenchmark(CountedDataset):
     def get_gt_labels(self) -> np.ndarray:
         """Labels, shape (N, ), int64; read once."""
         if self._labels is None:
-            self._labels = super().get_gt_labels().astype(np.int64)
+            self._labels = super().get_gt_labels()
         return self._labels.copy()
 
     def get_subset_(self, indices: Union[Sequence[int], int]) -> None:

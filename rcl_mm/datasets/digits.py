@@ -6,9 +6,9 @@ from typing import Any, List, Optional, Sequence
 import cv2
 import numpy as np
 from mmengine.registry import DATASETS
-from mmpretrain.datasets import BaseDataset
 
 from rcl_mm.class_counts import count_labels
+from rcl_mm.datasets.counted import CountedDataset
 from rcl_mm.datasets.long_tailed import long_tailed_counts, select_long_tailed
 from rcl_mm.errors import InputError
 
@@ -24,7 +24,7 @@ def _digits():
 
 
 @DATASETS.register_module()
-class DigitsLT(BaseDataset):
+class DigitsLT(CountedDataset):
     """scikit-learn's handwritten digits as a long-tailed data set of RGB images 32x32.
 
     1,797 real digits of 8x8 pixels (Alpaydin and Kaynak, "Optical Recognition of Handwritten
@@ -49,6 +49,7 @@ class DigitsLT(BaseDataset):
     """
 
     METAINFO = {'classes': tuple('0123456789')}
+    TRAINING_SPLITS = ('train', 'trainval')
     IMAGE_SIZE = 32
     TEST_PER_CLASS = 50
     VAL_PER_CLASS = 20
@@ -99,7 +100,7 @@ class DigitsLT(BaseDataset):
         """Images and labels of the split, from the copy inside scikit-learn."""
         digits = _digits()
         indices = self.split_indices(digits.target, self.split)
-        if self.split in ('train', 'trainval'):
+        if self.split in self.TRAINING_SPLITS:
             labels = digits.target[indices]
             smallest = int(count_labels(labels).min())
             img_max = smallest if self.img_max is None else self.img_max
@@ -118,16 +119,4 @@ class DigitsLT(BaseDataset):
             data_list.append(
                 dict(img=np.repeat(gray[:, :, None], 3, 2), gt_label=int(digits.target[index]))
             )
-        if self.split in ('train', 'trainval'):
-            counts = count_labels(digits.target[indices], 10)
-            self._metainfo['class_counts'] = counts.tolist()
         return data_list
-
-    def get_gt_labels(self) -> np.ndarray:
-        """Labels, shape (N, ), int64."""
-        return super().get_gt_labels().astype(np.int64)
-
-    @property
-    def class_counts(self) -> np.ndarray:
-        """Images of each class in this split, shape (10, ), int64."""
-        return count_labels(self.get_gt_labels(), 10)

@@ -205,10 +205,6 @@ class FolderLT(CountedDataset):
             )
         return data_list
 
-    def get_gt_labels(self) -> np.ndarray:
-        """Labels, shape (N, ), int64."""
-        return super().get_gt_labels().astype(np.int64)
-
     def __getitem__(self, idx: int) -> Any:
         """A sample after the pipeline; another one, chosen reproducibly, if that gave None."""
         self.full_init()

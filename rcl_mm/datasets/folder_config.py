@@ -1,9 +1,10 @@
 """Filling in a config what its images say: data root and number of classes."""
 
-from typing import Any, Iterator, Optional
+from typing import Optional
 
 from mmengine.config import Config
 
+from rcl_mm.class_counts import inner_datasets
 from rcl_mm.datasets.folder import class_folders
 from rcl_mm.errors import InputError
 
@@ -29,7 +30,12 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
         FileNotFoundError: If the data root is no folder.
         InputError: If no data root is given, or it has less than two class folders.
     """
-    datasets = [dataset for name in LOADERS for dataset in _folder_datasets(cfg.get(name) or {})]
+    datasets = [
+        dataset
+        for name in LOADERS
+        for dataset in inner_datasets(cfg.get(name) or {})
+        if str(dataset.get('type')).rpartition('.')[2] == 'FolderLT'
+    ]
     for dataset in datasets:
         if not dataset.get('data_root'):
             if not cfg.get('data_root'):
@@ -58,12 +64,3 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
     for place in places:
         place['num_classes'] = num_classes
     return num_classes
-
-
-def _folder_datasets(node: Any) -> Iterator[dict]:
-    """Configs of FolderLT in a loader's or a wrapper's config."""
-    if isinstance(node, dict):
-        if str(node.get('type')).rpartition('.')[2] == 'FolderLT':
-            yield node
-        for child in (node.get('dataset'), *(node.get('datasets') or ())):
-            yield from _folder_datasets(child)

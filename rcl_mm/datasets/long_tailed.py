@@ -10,6 +10,7 @@ from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 
 from rcl_mm.augment.draws import keep_draw
 from rcl_mm.class_counts import count_labels, dataset_labels
+from rcl_mm.datasets.counted import ClassCountsMixin
 from rcl_mm.datasets.refetch import prepare_or_another
 from rcl_mm.errors import InputError
 
@@ -132,7 +133,7 @@ def select_held_out(
 
 
 @DATASETS.register_module()
-class LongTailedDataset:
+class LongTailedDataset(ClassCountsMixin):
     """Long-tailed training set cut from a (balanced) classification data set.
 
     Wraps any MM data set with single integer labels, or a stack of MMEngine's wrappers around
@@ -213,14 +214,8 @@ class LongTailedDataset:
         else:
             self.indices = select_held_out(labels, wanted, self.held_out, self.seed)
         self._labels = labels[self.indices]
-        self._class_counts = count_labels(self._labels, num_classes)
+        self._num_classes = num_classes
         self._fully_initialized = True
-
-    @property
-    def class_counts(self) -> np.ndarray:
-        """Images of each class in the subset, shape (C, ), int64."""
-        self.full_init()
-        return self._class_counts.copy()
 
     @property
     def metainfo(self) -> dict:
@@ -235,9 +230,10 @@ class LongTailedDataset:
         # Neither the inner set's counts nor those of a validation set are the training set's.
         metainfo.pop('class_counts', None)
         if self._fully_initialized:
+            metainfo.setdefault('classes', tuple(map(str, range(self._num_classes))))
             if self.held_out is None:
-                metainfo['class_counts'] = self._class_counts.tolist()
-            metainfo.setdefault('classes', tuple(map(str, range(len(self._class_counts)))))
+                counts = count_labels(self._labels, self._num_classes)
+                metainfo['class_counts'] = counts.tolist()
         return metainfo
 
     def get_gt_labels(self) -> np.ndarray:

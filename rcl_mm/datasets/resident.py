@@ -29,7 +29,8 @@ from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from rcl_mm.class_counts import count_labels, dataset_labels
+from rcl_mm.class_counts import dataset_labels
+from rcl_mm.datasets.counted import ClassCountsMixin
 from rcl_mm.errors import InputError
 
 
@@ -93,7 +94,7 @@ def resident_collate(batch: Sequence) -> dict:
 
 
 @DATASETS.register_module()
-class ResidentDataset:
+class ResidentDataset(ClassCountsMixin):
     """Any data set of small images, decoded once into one uint8 tensor in memory.
 
     The inner set's pipeline is not run: images are handed out whole, as RGB, for augmentation on
@@ -196,12 +197,6 @@ class ResidentDataset:
     def metainfo(self) -> dict:
         """The inner set's meta information."""
         return copy.deepcopy(dict(getattr(self.dataset, 'metainfo', None) or {}))
-
-    @property
-    def class_counts(self) -> np.ndarray:
-        """Images of each class, shape (C, ), int64."""
-        classes = self.metainfo.get('classes')
-        return count_labels(self.get_gt_labels(), len(classes) if classes else None)
 
     def get_gt_labels(self) -> np.ndarray:
         """Labels, shape (N, ), int64."""

@@ -6,13 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
-def scramble(positions: np.ndarray) -> np.ndarray:
-    """A fixed pseudo-random 64-bit key for each position (the finaliser of SplitMix64)."""
-    key = np.asarray(positions).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return key ^ (key >> np.uint64(31))
+from rcl_mm.augment.draws import splitmix64
 
 
 class SampleReservoir:
@@ -43,7 +37,7 @@ class SampleReservoir:
         index = np.arange(len(labels))
         if self.classes is not None:
             index = index[np.isin(labels, self.classes)]
-        keys = scramble(positions)
+        keys = splitmix64(positions)
         if self._limit is not None:
             index = index[keys[index] < self._limit]
         if not len(index):

@@ -14,7 +14,7 @@ from torch import nn
 from rcl_mm.conversion.errors import type_name
 from rcl_mm.errors import InputError
 from rcl_mm.runtime.checkpoint import load_checkpoint_file
-from rcl_mm.runtime.configs import read_config
+from rcl_mm.runtime.configs import loader_pipeline, read_config
 from rcl_mm.runtime.literal_config import read_literal_config
 
 
@@ -138,11 +138,8 @@ def image_pipeline(cfg: Config) -> Compose:
     Raises:
         InputError: If the config has no test pipeline.
     """
-    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
-    dataset = loader.get('dataset') or {}
-    while isinstance(dataset.get('dataset'), dict):
-        dataset = dataset['dataset']
-    steps: List[Any] = [copy.deepcopy(dict(step)) for step in dataset.get('pipeline') or []]
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    steps: List[Any] = [copy.deepcopy(dict(step)) for step in loader_pipeline(loader)]
     if not steps:
         raise InputError('the config has no test_dataloader with a pipeline: add one')
     from_files = type_name(steps[0]) == 'LoadImageFromFile'

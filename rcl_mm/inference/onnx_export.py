@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rcl_mm.conversion.pipelines import output_size
 from rcl_mm.errors import InputError
 from rcl_mm.inference.classifier import Classifier, takes_rgb
+from rcl_mm.runtime.configs import loader_pipeline
 from rcl_mm.runtime.errors import writing
 
 # Largest difference of a class score (a probability) that float32 on two runtimes may have.
@@ -118,11 +119,8 @@ def image_size(cfg: Config) -> Tuple[int, int]:
         InputError: If no step of it says so.
     """
     for name in ('test_dataloader', 'train_dataloader'):
-        dataset = (cfg.get(name) or {}).get('dataset') or {}
-        while isinstance(dataset.get('dataset'), dict):
-            dataset = dataset['dataset']
         steps = []
-        for step in dataset.get('pipeline') or ():
+        for step in loader_pipeline(cfg.get(name)):
             views = step.get('transforms')
             steps += views[0] if views and isinstance(views[0], (list, tuple)) else [step]
         size = output_size(steps)

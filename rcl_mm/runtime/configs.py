@@ -2,12 +2,13 @@
 
 import os.path as osp
 import traceback
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import import_modules_from_strings, is_seq_of
 
+from rcl_mm.class_counts import inner_datasets
 from rcl_mm.errors import InputError, UsageError
 
 # What executing and merging config files raises: every line of them is the user's.
@@ -75,6 +76,12 @@ def _import_custom_modules(wanted: Any, path: str) -> None:
             f'config "{path}": custom_imports {list(names)} can not be imported: {reason}; install '
             'the package or put its folder on PYTHONPATH'
         ) from error
+
+
+def loader_pipeline(loader: Optional[dict]) -> List[dict]:
+    """The pipeline of the first data set in a loader's config that has one; [] if none has."""
+    pipelines = (dataset.get('pipeline') for dataset in inner_datasets(loader or {}))
+    return next((list(pipeline) for pipeline in pipelines if pipeline), [])
 
 
 def _config_being_read(error: Exception) -> Optional[str]:

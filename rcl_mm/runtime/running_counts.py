@@ -5,13 +5,18 @@ with ``class_counts='auto'`` asks here at its first value.
 """
 
 import logging
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 from mmengine.logging import MessageHub, print_log
 from mmengine.registry import DATASETS
 
-from rcl_mm.class_counts import check_class_counts, count_labels, dataset_labels
+from rcl_mm.class_counts import (
+    check_class_counts,
+    count_labels,
+    dataset_labels,
+    inner_datasets,
+)
 from rcl_mm.runtime.literal_config import read_literal_config
 
 
@@ -57,18 +62,11 @@ def _counts_of_training_set(
         loader = read_literal_config(config_text or '').get('train_dataloader')
         if not loader or not loader.get('dataset'):
             return None
-        _drop_pipelines(loader['dataset'])
+        for dataset in inner_datasets(loader):
+            if 'pipeline' in dataset:
+                dataset['pipeline'] = []
         labels = dataset_labels(DATASETS.build(loader['dataset']))
     except (TypeError, ValueError) as error:
         print_log(f'no class counts from the training set: {error}', 'current', logging.WARNING)
         return None
     return count_labels(labels, num_classes)
-
-
-def _drop_pipelines(node: Any) -> None:
-    """Empty the pipelines of a data set config and of what it wraps, in place."""
-    if isinstance(node, dict):
-        if 'pipeline' in node:
-            node['pipeline'] = []
-        for child in (node.get('dataset'), *(node.get('datasets') or ())):
-            _drop_pipelines(child)

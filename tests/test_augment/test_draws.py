@@ -25,6 +25,12 @@ from rcl_mm.datasets import DigitsLT
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
 
+def test_splitmix64__neighbours__no_order_left():
+    keys = splitmix64(np.arange(10000))
+    assert len(np.unique(keys)) == 10000
+    assert abs(np.corrcoef(np.arange(10000), keys.astype(np.float64))[0, 1]) < 0.05
+
+
 def test_splitmix64__published_sequence():
     # The first outputs of SplitMix64 from state 1234567 (Vigna's reference implementation).
     state, golden = 1234567, 0x9E3779B97F4A7C15

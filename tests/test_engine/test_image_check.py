@@ -87,7 +87,7 @@ class TestImageCheckHook:
     def test_settings_of_the_stock_transform__are_kept(self, folder):
         load = LoadImageFromFile(to_float32=True, color_type='grayscale')
         dataset = SimpleNamespace(pipeline=SimpleNamespace(transforms=[load]))
-        (placed,) = ImageCheckHook._replace(dataset)
+        (placed,) = ImageCheckHook._replace(SimpleNamespace(dataset=dataset))
         assert dataset.pipeline.transforms == [placed]
         image = placed(dict(img_path=str(folder / 'a/1.png')))['img']
         assert image.shape == (8, 8) and image.dtype == np.float32

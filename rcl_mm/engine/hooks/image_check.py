@@ -1,12 +1,13 @@
 """Every run reads its images with a check, whatever its config says."""
 
-from typing import Any, Iterator, List
+from typing import Any, List
 
 from mmcv.transforms import LoadImageFromFile
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from rcl_mm.class_counts import inner_datasets
 from rcl_mm.datasets.loading import MAX_PIXELS, LoadCheckedImage
 
 
@@ -46,15 +47,15 @@ class ImageCheckHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check the training images, by the chosen policy."""
-        self._loaders = self._replace(runner.train_dataloader.dataset, **self.settings)
+        self._loaders = self._replace(runner.train_dataloader, **self.settings)
 
     def before_val(self, runner: Runner) -> None:
         """Check the validation images."""
-        self._replace(runner.val_loop.dataloader.dataset, max_pixels=self.settings['max_pixels'])
+        self._replace(runner.val_loop.dataloader, max_pixels=self.settings['max_pixels'])
 
     def before_test(self, runner: Runner) -> None:
         """Check the test images."""
-        self._replace(runner.test_loop.dataloader.dataset, max_pixels=self.settings['max_pixels'])
+        self._replace(runner.test_loop.dataloader, max_pixels=self.settings['max_pixels'])
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Say how many images were skipped, if any were."""
@@ -68,9 +69,12 @@ class ImageCheckHook(Hook):
             )
 
     @staticmethod
-    def _replace(dataset: Any, **settings: Any) -> List[LoadCheckedImage]:
+    def _replace(loader: Any, **settings: Any) -> List[LoadCheckedImage]:
         placed = []
-        for transforms in _pipelines(dataset):
+        for dataset in inner_datasets(loader):
+            transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
+            if not isinstance(transforms, list):
+                continue
             for position, transform in enumerate(transforms):
                 if type(transform) is LoadImageFromFile and transform.file_client_args is None:
                     transforms[position] = LoadCheckedImage(
@@ -83,13 +87,3 @@ class ImageCheckHook(Hook):
                 if isinstance(transforms[position], LoadCheckedImage):
                     placed.append(transforms[position])
         return placed
-
-
-def _pipelines(dataset: Any) -> Iterator[list]:
-    """The lists of transforms of a data set and of all that it wraps."""
-    transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
-    if isinstance(transforms, list):
-        yield transforms
-    for inner in (getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or ())):
-        if inner is not None:
-            yield from _pipelines(inner)
