@@ -90,7 +90,7 @@ def test_one_part_some_methods_more_options(experiments, tmp_path, capsys) -> No
 def test_digits_are_shown_by_imbalance(experiments, tmp_path, capsys) -> None:
     assert main(['--part', 'digits', '--seeds', '2', '--work-dir', str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert 'step 100' in out and '| cross-entropy     |   80.0 ± 0.1 |' in out
+    assert 'step 100' in out and '| cross-entropy     | 80.0 ± 0.1 |' in out
 
 
 def test_some_imbalances_of_digits(experiments, tmp_path) -> None:
