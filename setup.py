@@ -30,6 +30,7 @@ EXTRAS = {
     'tensorboard': ['tensorboard>=2.16'],
     'perf': ['kornia>=0.7'],
     'export': ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.3'],
+    'study': ['pandas>=2.2', 'scipy>=1.11', 'tabulate>=0.9'],
     'test': [
         'pytest>=8',
         'pytest-timeout>=2.3',

@@ -17,6 +17,8 @@ import venv
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from study.markdown_table import markdown_table
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs/rcl/resnet8_digits_lt.py'
 # Without rcl_mm itself: it is imported from this folder, whatever versions it would ask for.
@@ -98,14 +100,13 @@ def run(line: str, work_dir: Path) -> Dict[str, object]:
 
 def table(rows: List[Dict[str, object]]) -> str:
     """The results as a Markdown table."""
-    heads = ['line', *VERSIONS, *STEPS, 'warnings']
-    lines = ['| ' + ' | '.join(heads) + ' |', '|' + '---|' * len(heads)]
+    cells = []
     for row in rows:
         versions = row.get('versions', {})
         steps = [f'{row[step]} s' if step in row else 'failed' for step in STEPS]
-        cells = [row['line'], *(versions.get(name, '-') for name in VERSIONS), *steps]
-        lines.append('| ' + ' | '.join([*cells, str(len(row.get('warnings', [])))]) + ' |')
-    return '\n'.join(lines)
+        found = [versions.get(name, '-') for name in VERSIONS]
+        cells.append([row['line'], *found, *steps, len(row.get('warnings', []))])
+    return markdown_table(['line', *VERSIONS, *STEPS, 'warnings'], cells)
 
 
 def main() -> int:

@@ -22,10 +22,22 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS, TRANSFORMS
 from sklearn.datasets import load_sample_images
+from tabulate import tabulate
 
 from rcl_mm.conversion import convert_config
 
 MMPRETRAIN_CONFIGS = osp.join(osp.dirname(mmpretrain.__file__), '.mim', 'configs')
+HEADER = (
+    'config',
+    'backbone',
+    'head before',
+    'in_channels',
+    'classes',
+    'input',
+    'parameters (M)',
+    'loss_cls',
+    'loss_con',
+)
 # One small model of each family, and some families twice where heads or data differ.
 CONFIGS = (
     'resnet/resnet18_8xb16_cifar10.py',
@@ -157,16 +169,18 @@ def table(rows: List[dict]) -> str:
         'on two photographs at their own input size, three views each. Made by '
         '`python docs/examples/conversion_table.py`.',
         '',
-        '| config | backbone | head before | in_channels | classes | input | parameters (M) '
-        '| loss_cls | loss_con |',
-        '|---|---|---|---|---|---|---|---|---|',
     ]
-    for row in rows:
-        lines.append(
-            f'| {row["config"]} | {row["backbone"]} | {row["old_head"]} | {row["in_channels"]} '
-            f'| {row["classes"]} | {row["size"]} | {row["parameters"] / 1e6:.1f} '
-            f'| {row["loss_cls"]:.3f} | {row["loss_con"]:.3f} |'
-        )
+    cells = [
+        [
+            *(row[name] for name in ('config', 'backbone', 'old_head', 'in_channels', 'classes')),
+            row['size'],
+            f'{row["parameters"] / 1e6:.1f}',
+            f'{row["loss_cls"]:.3f}',
+            f'{row["loss_con"]:.3f}',
+        ]
+        for row in rows
+    ]
+    lines.append(tabulate(cells, HEADER, 'pipe', disable_numparse=True))
     return '\n'.join(lines) + '\n'
 
 

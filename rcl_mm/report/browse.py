@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Union
 
+import matplotlib
 import mmcv
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from mmpretrain.registry import DATASETS, MODELS
 from rcl_mm.augment.draws import DrawIndex, sample_draws
 from rcl_mm.class_counts import dataset_labels
 from rcl_mm.errors import InputError
+from rcl_mm.report.figure_style import STYLE, figure_png
+from rcl_mm.report.fonts import printable, shorten
 from rcl_mm.runtime.files import replacing
 
 
@@ -118,7 +121,7 @@ def training_views(cfg: Config, num_images: int = 6, epoch: int = 0) -> List[Vie
     to_rgb = bool(preprocessor_cfg.get('to_rgb', False))
     return [
         ViewedImage(
-            f'{classes[label] if classes else label} (image {index})',
+            f'{shorten(printable(str(classes[label])), 24) if classes else label} (image {index})',
             _original(dataset, int(index), to_rgb),
             own,
         )
@@ -137,15 +140,18 @@ def draw_views(images: List[ViewedImage], output: Union[str, Path]) -> None:
     if output.suffix.lower() != '.png':
         raise InputError(f'{output} is no PNG: give a name that ends in .png')
     columns = 1 + len(images[0].views)
-    figure = Figure(figsize=(1.8 * columns, 2.0 * len(images)), layout='constrained')
-    axes = figure.subplots(len(images), columns, squeeze=False)
-    for row, image in zip(axes, images):
-        for column, axis in enumerate(row):
-            axis.set_axis_off()
-            picture = image.original if column == 0 else image.views[column - 1]
-            if picture is not None:
-                axis.imshow(picture, interpolation='nearest')
-            title = image.title if column == 0 else f'view {column - 1}'
-            axis.set_title(title, fontsize=7, parse_math=False)
+    with matplotlib.rc_context(STYLE):
+        size = (1.8 * columns, 2.0 * len(images))
+        figure = Figure(figsize=size, dpi=120, layout='constrained')
+        axes = figure.subplots(len(images), columns, squeeze=False)
+        for row, image in zip(axes, images):
+            for column, axis in enumerate(row):
+                axis.set_axis_off()
+                picture = image.original if column == 0 else image.views[column - 1]
+                if picture is not None:
+                    axis.imshow(picture, interpolation='nearest')
+                title = image.title if column == 0 else f'view {column - 1}'
+                axis.set_title(title, fontsize=7)
+        png = figure_png(figure, f'{len(images)} training images, each with its views')
     with replacing(output) as unfinished:
-        figure.savefig(unfinished, format='png', dpi=120)
+        unfinished.write_bytes(png)

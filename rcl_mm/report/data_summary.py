@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
+from matplotlib.ticker import StrMethodFormatter
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
@@ -240,6 +241,7 @@ def frequency_panel(summary: DataSummary) -> Panel:
             axes.axhline(border, color='#999999', linewidth=0.8, linestyle=':')
         axes.set_yscale('symlog', linthresh=1)
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(StrMethodFormatter('{x:,g}'))
         axes.set_xlabel('classes, most frequent first')
         axes.set_ylabel('training images')
         legend(axes)

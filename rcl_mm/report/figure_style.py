@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import matplotlib
@@ -10,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+
+from rcl_mm.report.fonts import shorten, use_fonts_for_texts
 
 # Okabe and Ito, "Color Universal Design", 2008. Line style and marker differ too: no figure
 # depends on colour alone.
@@ -21,6 +24,8 @@ GROUP_MARKERS = {'many': 'o', 'medium': 's', 'few': '^', None: 'o'}
 
 STYLE = {
     'font.size': 10,
+    # A name is drawn as it is, also one with two dollar signs.
+    'text.parse_math': False,
     'axes.spines.top': False,
     'axes.spines.right': False,
     'axes.grid': True,
@@ -76,11 +81,24 @@ def draw_panel(
     """Draw one panel with the common style; ``draw`` gets its axes."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), dpi=DPI, layout='constrained')
-        canvas = FigureCanvasAgg(figure)
         draw(figure.add_subplot())
-        buffer = io.BytesIO()
-        canvas.print_png(buffer, metadata={'Description': alt})
-    return Panel(name, title, caption, alt, buffer.getvalue())
+        return Panel(name, title, caption, alt, figure_png(figure, alt))
+
+
+def figure_png(figure: Figure, description: str) -> bytes:
+    """A figure as PNG, its texts in fonts that have their characters.
+
+    Args:
+        figure (Figure): To be made and drawn in a context of :data:`STYLE`.
+        description (str): What it shows, kept in the file.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # One for each character of each figure, where a line in the log says it all.
+        warnings.filterwarnings('ignore', message=r'Glyph \d+')
+        use_fonts_for_texts(figure)
+        FigureCanvasAgg(figure).print_png(buffer, metadata={'Description': description})
+    return buffer.getvalue()
 
 
 def png_uri(png: bytes) -> str:
@@ -100,6 +118,12 @@ def legend(axes: Axes, **options) -> None:
     """A legend, if there is anything to name."""
     if axes.get_legend_handles_labels()[0]:
         axes.legend(**options)
+
+
+def legend_label(name: str, more: str = '') -> str:
+    """The name of a method in a legend, not too long for one."""
+    # Matplotlib leaves out labels that begin with an underscore.
+    return ('\u200b' if name.startswith('_') else '') + shorten(name, 40) + more
 
 
 def frequency_axis(axes: Axes, counts: Sequence[int], many: int, few: int) -> None:
@@ -176,7 +200,7 @@ def draw_classes(axes: Axes, counts: np.ndarray, values: np.ndarray, index: int,
         low, high = np.array([np.percentile(values[part], [25, 75]) for part in parts]).T
         place = [np.exp(np.log(counts[part]).mean()) for part in parts]
         axes.fill_between(place, low, high, color=style['color'], alpha=0.18, linewidth=0)
-    axes.plot(*smooth_over_frequency(counts, values), **style, label=name)
+    axes.plot(*smooth_over_frequency(counts, values), **style, label=legend_label(name))
 
 
 def points_caption(number: int) -> str:

@@ -16,6 +16,7 @@ from rcl_mm.report.figure_style import (
     draw_panel,
     frequency_axis,
     legend,
+    legend_label,
     method_style,
     percent,
     points_caption,
@@ -105,7 +106,7 @@ def group_panel(methods: List[Method]) -> Panel:
                     color=method_style(index)['color'],
                     hatch=('', '//', '..', 'xx')[index % 4],
                     edgecolor='white',
-                    label=method.name if place == 0 else None,
+                    label=legend_label(method.name) if place == 0 else None,
                 )
                 half = confidence_interval(values)
                 top = max(top, np.nanmax(values), min(100.0, np.nanmean(values) + (half or 0.0)))
@@ -165,7 +166,7 @@ def margin_panel(methods: List[Method]) -> Optional[Panel]:
                     medianprops=dict(color='black'),
                     manage_ticks=False,
                 )
-            axes.bar(0, 0, color=colour, label=method.name)
+            axes.bar(0, 0, color=colour, label=legend_label(method.name))
         axes.axhline(0, color='black', linewidth=0.8)
         axes.set_xticks(range(len(names)), names)
         axes.set_ylabel('margin')
@@ -205,7 +206,9 @@ def calibration_panel(methods: List[Method]) -> Optional[Panel]:
             x, y, n = (np.array(one[k], dtype=float) for k in ('confidence', 'accuracy', 'count'))
             style = method_style(index)
             filled = n > 0
-            axes.plot(x[filled], y[filled], **style, label=f'{name}, ECE {one["ece"]:.1f} %')
+            axes.plot(
+                x[filled], y[filled], **style, label=legend_label(name, f', ECE {one["ece"]:.1f} %')
+            )
             axes.scatter(
                 x[filled],
                 y[filled],
@@ -280,7 +283,7 @@ def change_panel(first: Method, second: Method) -> Tuple[Panel, List[dict]]:
 
     parts = [f'{r["group"]}: {r["gained"]} gained, {r["lost"]} lost' for r in rows]
     panel = draw_panel(
-        f'change_{first.name}_{second.name}'.replace('/', '_'),
+        f'change_{first.name}_{second.name}',
         f'{first.name} against {second.name}, class by class',
         f'Classes above the dotted line are better recognised by {first.name}.{scattered}',
         f'Scatter plot; classes by group: {sentence_list(parts)}',

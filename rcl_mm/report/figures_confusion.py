@@ -8,6 +8,7 @@ import numpy as np
 from rcl_mm.evaluation.example_images import Confusion, choose_examples
 from rcl_mm.evaluation.result_tables import Results
 from rcl_mm.report.figure_style import Panel, draw_panel, png_uri, sentence_list
+from rcl_mm.report.fonts import shorten
 from rcl_mm.report.methods import Method
 
 WHOLE_MATRIX = 20
@@ -42,8 +43,8 @@ def confusion_panel(method: Method) -> Panel:
     def draw(axes) -> None:
         image = axes.imshow(cells, cmap='Blues', vmin=0, vmax=100, aspect='auto')
         axes.figure.colorbar(image, ax=axes, shrink=0.85, label='percent of the class')
-        axes.set_xticks(range(len(columns)), [_short(results.classes[c]) for c in columns])
-        axes.set_yticks(range(len(rows)), [_short(results.classes[r]) for r in rows])
+        axes.set_xticks(range(len(columns)), [shorten(results.classes[c], 12) for c in columns])
+        axes.set_yticks(range(len(rows)), [shorten(results.classes[r], 12) for r in rows])
         if max((len(results.classes[c]) for c in columns), default=0) > 3:
             axes.tick_params(axis='x', rotation=90)
         axes.tick_params(labelsize=7)
@@ -63,7 +64,7 @@ def confusion_panel(method: Method) -> Panel:
         )
     )
     return draw_panel(
-        f'confusion_{method.name}'.replace('/', '_'),
+        f'confusion_{method.name}',
         f'{method.name}: confusion',
         f'{which} A row adds up to 100 percent over all classes.',
         f'Confusion matrix of {method.name}: ' + sentence_list(words),
@@ -123,7 +124,3 @@ def encode_png(image: np.ndarray) -> bytes:
     if not done:
         raise ValueError(f'an image of shape {image.shape} can not be encoded')
     return buffer.tobytes()
-
-
-def _short(name: str, length: int = 12) -> str:
-    return name if len(name) <= length else name[: length - 1] + '…'

@@ -22,6 +22,7 @@ from rcl_mm.report.figure_style import (
     sentence_list,
     smooth_over_frequency,
 )
+from rcl_mm.report.fonts import shorten
 from rcl_mm.report.methods import Method
 
 MATRIX_SIZE = 150
@@ -81,7 +82,7 @@ def map_panel(method: Method, name: str) -> Optional[Panel]:
         for label in np.unique(labels):
             tail = groups[label] == 'few'
             axes.annotate(
-                _short(results.classes[label]),
+                shorten(results.classes[label], 14),
                 np.median(places[labels == label], axis=0),
                 fontsize=7,
                 fontweight='bold' if tail else 'normal',
@@ -104,7 +105,7 @@ def map_panel(method: Method, name: str) -> Optional[Panel]:
 
     classes = len(np.unique(labels))
     return draw_panel(
-        f'map_{name}_{method.name}'.replace('/', '_'),
+        f'map_{name}_{method.name}',
         f'{method.name}: map of {name}s',
         f't-SNE of {len(labels)} test images of {classes} classes; a label stands at its class. '
         'Few-shot classes are triangles with a bold label. Distances between clusters mean little.',
@@ -199,7 +200,7 @@ def _matrix_panel(
     if len(matrix) < num_classes:
         blocks = f' A cell is the mean over two of {len(matrix)} blocks of neighbouring classes.'
     return draw_panel(
-        f'cosines_{name}_{title}'.replace('/', '_').replace(' ', '_'),
+        f'cosines_{name}_{title}',
         f'{title}: cosines of class means',
         f'Centred class means of {name}s, most frequent class first. Even and slightly negative '
         f'off the diagonal, as in the simplex, is balanced.{blocks}',
@@ -264,7 +265,3 @@ def _shade(colour: str, number: int) -> tuple:
     base = np.array(to_rgb(colour))
     step = (0, 0.35, -0.3, 0.55)[number % 4]
     return tuple(base + (1 - base) * step if step > 0 else base * (1 + step))
-
-
-def _short(name: str, length: int = 14) -> str:
-    return name if len(name) <= length else name[: length - 1] + '…'

@@ -5,7 +5,14 @@ from typing import List, Tuple
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from rcl_mm.report.figure_style import Panel, draw_panel, legend, method_style, sentence_list
+from rcl_mm.report.figure_style import (
+    Panel,
+    draw_panel,
+    legend,
+    legend_label,
+    method_style,
+    sentence_list,
+)
 from rcl_mm.report.methods import Method
 
 SIMILARITIES = ('positive_similarity', 'negative_similarity')
@@ -81,7 +88,7 @@ def _curves(
                     marker='o' if len(steps) < 12 else None,
                     markersize=3,
                     alpha=1 if len(runs) == 1 else 0.6,
-                    label=method.name if number == 0 else None,
+                    label=legend_label(method.name) if number == 0 else None,
                 )
         axes.set_xlabel(x_label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
@@ -117,7 +124,7 @@ def _similarities(methods: List[Method]) -> Panel:
                         *thin_out(*run.training[name]),
                         color=colour,
                         linestyle=line,
-                        label=f'{method.name}, {sign}' if number == 0 else None,
+                        label=legend_label(method.name, f', {sign}') if number == 0 else None,
                     )
         axes.set_xlabel('iteration')
         axes.set_ylabel('mean cosine')

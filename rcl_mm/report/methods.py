@@ -11,6 +11,7 @@ import numpy as np
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
 from rcl_mm.evaluation.result_tables import Results
 from rcl_mm.evaluation.results import ResultsError
+from rcl_mm.report.fonts import printable
 from rcl_mm.report.work_dir import Run, read_run
 
 SEED_NAME = re.compile(r'[-_./]?(seed|run|s)?[-_]?\d+$')
@@ -77,7 +78,7 @@ def load_methods(specs: Sequence[str]) -> Tuple[List[Method], List[str]]:
         key = f'={name}' if name else (known if run.config else str(path.resolve()))
         groups.setdefault(key, []).append((name, run))
     methods = [
-        Method(members[0][0] or _common_name([run.work_dir for _, run in members]), runs)
+        Method(printable(members[0][0] or _common_name([run.work_dir for _, run in members])), runs)
         for members in groups.values()
         for runs in [[run for _, run in members]]
     ]
@@ -106,7 +107,7 @@ def _make_unique(methods: List[Method]) -> None:
     names = [method.name for method in methods]
     for method in methods:
         if names.count(method.name) > 1:
-            method.name = str(method.runs[0].work_dir)
+            method.name = printable(str(method.runs[0].work_dir))
 
 
 def _check_comparable(methods: List[Method]) -> List[str]:

@@ -1,5 +1,6 @@
 """The report: one HTML page without other files, and its pictures as PNG files beside it."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Union
@@ -17,6 +18,8 @@ from rcl_mm.report.methods import Method, load_methods
 from rcl_mm.version import __version__
 
 ROWS_SHOWN = 200
+# 255 bytes are allowed, and a character has up to four.
+FILE_NAME_LENGTH = 60
 
 
 def write_report(work_dirs: Sequence[str], out: Union[str, Path], space: str = 'feature') -> Path:
@@ -43,11 +46,22 @@ def write_report(work_dirs: Sequence[str], out: Union[str, Path], space: str = '
         raise ResultsError(f'"{out}" is a file: give a folder for the report')
     content = report_content(methods, notes, space)
     out.mkdir(parents=True, exist_ok=True)
-    for panel in content['panels']:
-        (out / f'{panel.name}.png').write_bytes(panel.png)
+    for name, panel in file_names(content['panels']).items():
+        (out / f'{name}.png').write_bytes(panel.png)
     page = out / 'index.html'
-    page.write_text(render(content), 'utf-8')
+    # Paths on the page may hold bytes that are not UTF-8.
+    page.write_text(render(content), 'utf-8', errors='replace')
     return page
+
+
+def file_names(panels: Sequence[Panel]) -> Dict[str, Panel]:
+    """Panels by a name that every file system takes, each by another."""
+    named: Dict[str, Panel] = {}
+    for panel in panels:
+        name = re.sub(r'[^\w.+-]', '_', panel.name)[:FILE_NAME_LENGTH]
+        same = sum(other == name or other.startswith(f'{name}~') for other in named)
+        named[f'{name}~{same}' if same else name] = panel
+    return named
 
 
 def report_content(methods: List[Method], notes: List[str], space: str) -> Dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from rcl_mm.evaluation.result_tables import Results
 from rcl_mm.evaluation.results import JSON_NAME, ResultsError, read_results
+from rcl_mm.report.fonts import printable
 from rcl_mm.runtime.literal_config import read_literal_config
 from rcl_mm.runtime.provenance import RUN_NAME
 
@@ -65,6 +66,7 @@ def read_run(work_dir: Path) -> Run:
     run.training, run.validation, trained = read_curves(logs)
     if (work_dir / JSON_NAME).is_file():
         run.results = read_results(work_dir)
+        run.results.classes = [printable(name) for name in run.results.classes]
     elif not trained:
         raise ResultsError(
             f'"{work_dir}" has neither results nor a training log: train there with '

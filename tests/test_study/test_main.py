@@ -1,12 +1,15 @@
 """tools/study.py: the parts in order, the sweep's choice handed on, its sub-commands."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from study import main as study
 from study.main import main
 from study.pool import Outcome
-from study.run import Run
+from study.run import ROOT, Run
 from study.run_files import RESULT_NAME, write_json
 
 from .synthetic_records import record_of
@@ -137,3 +140,15 @@ def test_ctrl_c_leaves_no_traceback(monkeypatch, tmp_path, capsys) -> None:
     monkeypatch.setattr(study, 'run_experiment', interrupt)
     assert main(['--work-dir', str(tmp_path)]) == 130
     assert capsys.readouterr().err == 'stopped: the same command goes on\n'
+
+
+def test_packages_that_are_not_installed() -> None:
+    code = 'import sys; sys.modules.update(pandas=None, tabulate=None); import study'
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT / 'tools')}
+    done = subprocess.run(
+        [sys.executable, '-c', code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        'the study needs pandas and tabulate: pip install -e ".[study]" (or make setup)\n'
+    )

@@ -91,8 +91,7 @@ def test_the_bound_in_time_ends_what_is_running(tmp_path, monkeypatch) -> None:
 
 PARENT = """
 from pathlib import Path
-from .test_run import Run
-from study.pool import Settings, run_experiment
+from study.pool import Run, Settings, run_experiment
 if __name__ == '__main__':
     run = Run('sleeps', {config!r}, 0)
     run_experiment([run], Settings(Path({work_dir!r}), jobs=1, device='cpu'))
@@ -106,7 +105,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, monkeypatch) -> None
     run = run_with_code(tmp_path, monkeypatch, 'sleeps', code)
     script = tmp_path / 'parent.py'
     script.write_text(PARENT.format(config=run.config, work_dir=str(tmp_path / 'work')))
-    folders = [tmp_path, Path(__file__).parent]
+    folders = [tmp_path, ROOT, ROOT / 'tools']
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join(map(str, folders)))
     parent = subprocess.Popen([sys.executable, script])
     try:

@@ -17,8 +17,10 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRESS = '-> '
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+# The benchmarks run from any place, without the package installed.
+sys.path[:0] = [folder for folder in (str(ROOT), str(ROOT / 'tools')) if folder not in sys.path]
+
+from study.markdown_table import markdown_table  # noqa: E402
 
 
 def machine_lines(device: str = 'cpu') -> List[str]:
@@ -110,13 +112,7 @@ def ratio_text(values: Tuple[float, float, float]) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table with aligned columns."""
-    cells = [list(map(str, header)), *[list(map(str, row)) for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    lines = [
-        '| ' + ' | '.join(cell.ljust(w) for cell, w in zip(row, widths)) + ' |' for row in cells
-    ]
-    lines.insert(1, '|' + '|'.join('-' * (width + 2) for width in widths) + '|')
-    return '\n'.join(lines)
+    return markdown_table(header, rows, text_columns=len(header))
 
 
 def show_progress(text: str) -> None:

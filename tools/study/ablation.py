@@ -14,12 +14,10 @@ from study.command_line import (
     settings_of,
 )
 from study.comparison import (
-    ACCURACY_METRICS,
-    FEATURE_METRICS,
+    METRICS,
     compare,
     differences_table,
     means_table,
-    rows_document,
 )
 from study.pool import Outcome, Run, run_experiment
 from study.run_files import write_json
@@ -104,20 +102,19 @@ def ablation_runs(
 
 def ablation_document(outcome: Outcome, baseline: str, order: Sequence[str]) -> Dict[str, Any]:
     """The table of an ablation for JSON, with ``markdown`` ready to print."""
-    metrics = [*ACCURACY_METRICS, *FEATURE_METRICS]
     done = {record['factors']['method'] for record in outcome.records}
     base = baseline if baseline in done else None
-    rows = compare(outcome.records, 'method', metrics, base, order)
-    text = means_table(rows, metrics)
-    if base is not None and len(rows) > 1:
-        text += '\n\n' + differences_table(rows, metrics, base)
+    found = compare(outcome.records, 'method', METRICS, base, order)
+    text = means_table(found, METRICS)
+    if len(found.differences):
+        text += '\n\n' + differences_table(found, METRICS)
     total = len(outcome.records) + len(outcome.failures) + len(outcome.left)
     note = '' if outcome.complete else f' PARTIAL: {len(outcome.records)} of {total} runs.'
     text += f'\n\nMean ± half width of the 95% interval over seeds.{note}\n'
     return {
         'complete': outcome.complete,
         'baseline': base,
-        'rows': rows_document(rows),
+        'rows': found.document(),
         'markdown': text,
         'failures': outcome.failures,
     }

@@ -1,18 +1,18 @@
 """Tables of many runs: one row a method, means over seeds, differences to a baseline."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from rcl_mm.report.statistics import (
-    Estimate,
-    format_estimate,
-    mean_interval,
-    paired_difference,
-)
+import pandas as pd
+
+from rcl_mm.report.statistics import Estimate, format_estimate, mean_interval, paired_difference
+from study.markdown_table import markdown_table
 
 ACCURACY_METRICS = ('top1', 'balanced', 'many', 'medium', 'few', 'worst', 'ece')
 FEATURE_METRICS = ('compactness', 'compactness_few', 'angle_min', 'simplex_distance')
-PREFIXES = ('long_tail', 'feature_space')
+METRICS = (*ACCURACY_METRICS, *FEATURE_METRICS)
+# A short name is looked for under the first of these first.
+PREFIXES = ('long_tail/', 'feature_space/')
 # Digits after the point; percentages have one.
 DIGITS = {'compactness': 3, 'compactness_few': 3, 'simplex_distance': 3}
 
@@ -20,29 +20,83 @@ Record = Mapping[str, Any]
 
 
 @dataclass
-class Row:
-    """One method of a comparison.
+class Comparison:
+    """What :func:`compare` finds.
 
     Attributes:
-        label (str): Name of the method.
-        runs (int): Number of runs.
-        means (dict[str, Estimate]): By metric.
-        differences (dict[str, Estimate]): To the baseline, by metric; empty for the baseline.
+        runs (pd.Series): Number of runs by row.
+        means (pd.DataFrame): An :class:`Estimate` by row and metric, None without a figure.
+        differences (pd.DataFrame): The same of the paired differences to the baseline; no rows
+            without one.
+        baseline (str, optional): Row that the others are compared with.
     """
 
-    label: str
-    runs: int
-    means: Dict[str, Estimate] = field(default_factory=dict)
-    differences: Dict[str, Estimate] = field(default_factory=dict)
+    runs: pd.Series
+    means: pd.DataFrame
+    differences: pd.DataFrame
+    baseline: Optional[str] = None
+
+    def document(self) -> List[Dict[str, Any]]:
+        """The rows for JSON."""
+
+        def row_of(table: pd.DataFrame, label: str) -> Dict[str, Any]:
+            found = table.loc[label].dropna() if label in table.index else {}
+            return {metric: asdict(estimate) for metric, estimate in found.items()}
+
+        return [
+            {
+                'label': label,
+                'runs': int(runs),
+                'means': row_of(self.means, label),
+                'differences': row_of(self.differences, label),
+            }
+            for label, runs in self.runs.items()
+        ]
 
 
-def metric_of(record: Record, metric: str) -> Optional[float]:
-    """A metric of a record by its short name, or None if it has none."""
-    for prefix in PREFIXES:
-        value = record['metrics'].get(f'{prefix}/{metric}')
-        if value is not None:
-            return value
-    return None
+def run_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Metrics by run: a column a metric (short name), the index has the factors, seed and split.
+
+    Raises:
+        ValueError: If two runs can not be told apart.
+    """
+    records = list(records)
+    keys = [{**r['factors'], 'seed': r['seed'], 'split': r['split']} for r in records]
+    index = pd.MultiIndex.from_frame(pd.DataFrame(keys, dtype=object).fillna('-'))
+    twice = index.duplicated(keep=False)
+    if twice.any():
+        same = index == index[twice][0]
+        one, other, *_ = [record['name'] for record, found in zip(records, same) if found]
+        raise ValueError(f'{one} and {other} have the same factors and seed: one must go')
+    metrics = [
+        {
+            name.removeprefix(prefix): value
+            for prefix in reversed(PREFIXES)
+            for name, value in record['metrics'].items()
+            if name.startswith(prefix) and value is not None
+        }
+        for record in records
+    ]
+    return pd.DataFrame(metrics, index=index, dtype=float)
+
+
+def estimate(values: pd.Series) -> Optional[Estimate]:
+    """Mean and interval of the figures that there are; None without any."""
+    values = values.dropna()
+    return mean_interval(values) if len(values) else None
+
+
+def difference(values: Optional[pd.Series], baseline: Optional[pd.Series]) -> Optional[Estimate]:
+    """Paired difference over the runs of one index, such as seed and imbalance; None without."""
+    if values is None or baseline is None:
+        return None
+    pairs = pd.concat([values, baseline], axis=1, join='inner').dropna()
+    return paired_difference(pairs.iloc[:, 0], pairs.iloc[:, 1]) if len(pairs) else None
+
+
+def rows_of(frame: pd.DataFrame, row_of: str = 'method') -> Dict[str, pd.DataFrame]:
+    """The runs of each row, in the order of the records, indexed by what makes a pair."""
+    return {row: runs.droplevel(row_of) for row, runs in frame.groupby(level=row_of, sort=False)}
 
 
 def compare(
@@ -51,7 +105,7 @@ def compare(
     metrics: Sequence[str] = ACCURACY_METRICS,
     baseline: Optional[str] = None,
     order: Sequence[str] = (),
-) -> List[Row]:
+) -> Comparison:
     """Summarise runs by the factor ``row_of``.
 
     Two runs are a pair if they have the same seed and the same other factors.
@@ -66,100 +120,56 @@ def compare(
     Raises:
         ValueError: If the baseline is not among the rows, or two runs can not be told apart.
     """
-    by_row: Dict[str, Dict[Tuple, Record]] = {label: {} for label in order}
-    for record in records:
-        runs = by_row.setdefault(str(record['factors'][row_of]), {})
-        key = _pair_key(record, row_of)
-        if key in runs:
-            raise ValueError(
-                f'{record["name"]} and {runs[key]["name"]} have the same factors and seed: one '
-                'must go'
-            )
-        runs[key] = record
-    by_row = {label: runs for label, runs in by_row.items() if runs}
-    if baseline is not None and baseline not in by_row:
-        raise ValueError(f'baseline is {baseline!r}, allowed are {", ".join(by_row) or "none"}')
-    rows = []
-    for label, runs in by_row.items():
-        row = Row(label, len(runs))
-        for metric in metrics:
-            values = [v for v in (metric_of(r, metric) for r in runs.values()) if v is not None]
-            if values:
-                row.means[metric] = mean_interval(values)
-            if baseline is not None and label != baseline:
-                difference = _difference(runs, by_row[baseline], metric)
-                if difference is not None:
-                    row.differences[metric] = difference
-        rows.append(row)
-    return rows
+    records = list(records)
+    rows = rows_of(run_frame(records), row_of) if records else {}
+    labels = [*(label for label in order if label in rows), *(r for r in rows if r not in order)]
+    if baseline is not None and baseline not in rows:
+        raise ValueError(f'baseline is {baseline!r}, allowed are {", ".join(rows) or "none"}')
+    means = {
+        label: {m: estimate(rows[label][m]) for m in metrics if m in rows[label]}
+        for label in labels
+    }
+    differences = {
+        label: {m: difference(rows[label].get(m), rows[baseline].get(m)) for m in metrics}
+        for label in labels
+        if baseline not in (None, label)
+    }
+    return Comparison(
+        pd.Series({label: len(rows[label]) for label in labels}, dtype=int),
+        _table(means, metrics),
+        _table(differences, metrics),
+        baseline,
+    )
 
 
-def _pair_key(record: Record, row_of: str) -> Tuple:
-    others = {key: str(value) for key, value in record['factors'].items() if key != row_of}
-    return (record['seed'], record['split'], *sorted(others.items()))
+def _table(cells: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(cells, list(metrics), dtype=object).T.dropna(axis=1, how='all')
 
 
-def _difference(
-    runs: Dict[Tuple, Record], baseline: Dict[Tuple, Record], metric: str
-) -> Optional[Estimate]:
-    pairs = [
-        (metric_of(runs[key], metric), metric_of(baseline[key], metric))
-        for key in runs
-        if key in baseline
-    ]
-    pairs = [pair for pair in pairs if None not in pair]
-    return paired_difference(*zip(*pairs)) if pairs else None
+def format_table(estimates: pd.DataFrame, sign: bool = False) -> pd.DataFrame:
+    """The cells as text, with as many digits as the metric of their column has."""
+
+    def text(column: pd.Series) -> List[str]:
+        digits = DIGITS.get(column.name, 1)
+        return [format_estimate(None if pd.isna(e) else e, digits, sign) for e in column]
+
+    return pd.DataFrame({name: text(estimates[name]) for name in estimates}, estimates.index)
 
 
-def markdown_table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1
-) -> str:
-    """A table in Markdown that can be read as it is.
-
-    Args:
-        header (Sequence[str]): Names of the columns.
-        rows (Iterable[Sequence[str]]): Cells.
-        text_columns (int): How many columns, from the left, are text; the others hold figures and
-            are set to the right. Defaults to 1.
-    """
-    table = [list(header), *map(list, rows)]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    rule = ['-' * w if i < text_columns else '-' * (w - 1) + ':' for i, w in enumerate(widths)]
-    lines = [
-        [
-            c.ljust(w) if i < text_columns else c.rjust(w)
-            for i, (c, w) in enumerate(zip(row, widths))
-        ]
-        for row in table
-    ]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [lines[0], rule, *lines[1:]])
+def frame_table(first: str, cells: pd.DataFrame) -> str:
+    """A frame of text in Markdown; ``first`` is the heading of its index."""
+    return markdown_table([first, *cells.columns], cells.itertuples())
 
 
-def means_table(rows: Sequence[Row], metrics: Sequence[str], first: str = 'method') -> str:
+def means_table(comparison: Comparison, metrics: Sequence[str], first: str = 'method') -> str:
     """Means with their intervals, as Markdown."""
-    metrics = [m for m in metrics if any(m in row.means for row in rows)]
-    body = [
-        [row.label, *(format_estimate(row.means.get(m), DIGITS.get(m, 1)) for m in metrics)]
-        + [str(row.runs)]
-        for row in rows
-    ]
-    return markdown_table([first, *metrics, 'runs'], body)
+    means = comparison.means
+    cells = format_table(means[[m for m in metrics if m in means]])
+    return frame_table(first, cells.assign(runs=comparison.runs))
 
 
-def differences_table(rows: Sequence[Row], metrics: Sequence[str], baseline: str) -> str:
+def differences_table(comparison: Comparison, metrics: Sequence[str]) -> str:
     """Paired differences to the baseline, as Markdown; bold where the interval leaves 0 out."""
-    metrics = [m for m in metrics if any(m in row.differences for row in rows)]
-    body = [
-        [
-            row.label,
-            *(format_estimate(row.differences.get(m), DIGITS.get(m, 1), True) for m in metrics),
-        ]
-        for row in rows
-        if row.differences
-    ]
-    return markdown_table([f'minus {baseline}', *metrics], body)
-
-
-def rows_document(rows: Sequence[Row]) -> List[Dict[str, Any]]:
-    """Rows for JSON."""
-    return [asdict(row) for row in rows]
+    found = comparison.differences
+    cells = format_table(found[[m for m in metrics if m in found]].dropna(how='all'), sign=True)
+    return frame_table(f'minus {comparison.baseline}', cells)

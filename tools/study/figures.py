@@ -7,7 +7,7 @@ from PIL import Image
 
 from rcl_mm.report.figure_style import MARKERS, Panel, draw_panel, legend, method_style
 from rcl_mm.report.statistics import Estimate, format_estimate
-from study.tables import Records, difference_of, imbalances, of_imbalance
+from study.tables import Records, by_imbalance, difference_of
 
 # Each against its own baseline: what the prior and the feature scale change, and nothing else.
 PICTURED = (
@@ -25,7 +25,7 @@ Differences = Dict[Tuple[str, str], Dict[str, Estimate]]
 
 def pictured_differences(records: Records) -> Differences:
     """By pair of methods and imbalance; without those that have no runs of both."""
-    settings = {f'{k} {f}': of_imbalance(records, k, f) for k, f in imbalances(records)}
+    settings = {f'{kind} {factor}': own for (kind, factor), own in by_imbalance(records).items()}
     differences: Differences = {}
     for pair in PICTURED:
         found = {name: difference_of(own, *pair, METRIC) for name, own in settings.items()}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 from rcl_mm.cli.arguments import CFG_OPTIONS_HELP, SettingsAction
-from rcl_mm.report.statistics import format_estimate
 from rcl_mm.runtime.errors import UsageError
 from study.command_line import (
     add_experiment_arguments,
@@ -14,7 +13,7 @@ from study.command_line import (
     run_tool,
     settings_of,
 )
-from study.comparison import ACCURACY_METRICS, compare, markdown_table, means_table
+from study.comparison import ACCURACY_METRICS, compare, means_table
 from study.plan import (
     CIFAR_METHODS,
     CIFAR_RECIPES,
@@ -32,6 +31,7 @@ from study.pool import Outcome, Run, Settings, run_experiment
 from study.records import collect, restore
 from study.run_files import write_json
 from study.sweep_tables import best_setting, methods_of
+from study.tables import balanced_table
 
 PARTS = ('sweep', 'digits', 'cifar-sweep', *CIFAR_RECIPES)
 SWEEPS = ('sweep', 'cifar-sweep')
@@ -127,7 +127,7 @@ def run_study(args: argparse.Namespace) -> None:
         elif part in SWEEPS and len(args.part) > 1:
             break  # the study waits for the choice
         elif outcome.records:
-            show(part, outcome)
+            show(part, outcome.records)
     require_complete(outcomes, settings)
 
 
@@ -150,24 +150,13 @@ def choose(part: str, outcome: Outcome, settings: Settings) -> Dict[str, Dict[st
     return extra
 
 
-def show(part: str, outcome: Outcome) -> None:
+def show(part: str, records: Sequence[Dict[str, Any]]) -> None:
     """Print what there is of a part."""
     if part == 'digits':
-        groups: Dict[tuple, List[Dict[str, Any]]] = {}
-        for record in outcome.records:
-            factors = record['factors']
-            key = (factors['imbalance_type'], factors['imbalance_factor'])
-            groups.setdefault(key, []).append(record)
-        rows: Dict[str, List[str]] = {}
-        for key in groups:
-            for row in compare(groups[key], metrics=['balanced'], order=list(DIGITS_METHODS)):
-                cells = rows.setdefault(row.label, ['-'] * len(groups))
-                cells[list(groups).index(key)] = format_estimate(row.means.get('balanced'))
-        header = ['balanced', *(f'{kind} {factor}' for kind, factor in groups)]
-        print(markdown_table(header, [[label, *cells] for label, cells in rows.items()]))
+        print(balanced_table(records))
     else:
-        rows = compare(outcome.records, metrics=ACCURACY_METRICS, order=list(CIFAR_METHODS))
-        print(means_table(rows, ACCURACY_METRICS))
+        found = compare(records, metrics=ACCURACY_METRICS, order=list(CIFAR_METHODS))
+        print(means_table(found, ACCURACY_METRICS))
 
 
 def execute(args: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from study import figures as figures_study
 from study import sweep_tables
 from study import tables as study_tables
 from study.ablation import digits_ablation_tables
-from study.comparison import markdown_table
+from study.markdown_table import markdown_table
 from study.records import unpack_records
 from study.run import ROOT
 from study.run_files import read_json

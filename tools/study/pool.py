@@ -1,8 +1,10 @@
 """Runs many trainings: several one after another in a process, several processes side by side."""
 
+import statistics
 import time
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from typing import Any, Dict, List, Optional, Sequence
 
 from rich.console import Console
@@ -67,7 +69,7 @@ def run_experiment(
     todo = [run for run in runs if run.record(settings.work_dir) is None]
     outcome = Outcome()
     if todo:
-        _Pool(todo, len(runs), settings, outcome, console or Console(stderr=True)).run()
+        outcome.failures = _execute(todo, len(runs), settings, console or Console(stderr=True))
     for run in runs:
         record = run.record(settings.work_dir)
         if record is not None:
@@ -77,107 +79,79 @@ def run_experiment(
     return outcome
 
 
-class _Pool:
-    """Keeps the workers busy until nothing is left or the time is up."""
+def _execute(
+    todo: Sequence[Run], total: int, settings: Settings, console: Console
+) -> Dict[str, str]:
+    """Keep workers busy until nothing is left or the time is up; returns errors by run."""
+    waiting, finished = list(todo)[::-1], total - len(todo)
+    cores = available_cores()
+    jobs = min(settings.jobs or min(cores, MAX_DEFAULT_JOBS), len(todo))
+    threads = max(1, cores // jobs)
+    end = time.monotonic() + 60 * (settings.max_minutes or float('inf'))
+    workers: List[Worker] = []
+    failures: Dict[str, str] = {}
+    durations: List[float] = []
+    progress = Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn('{task.fields[note]}'),
+        console=console,
+    )
+    console.print(
+        f'{total} runs, {finished} of them done before; {jobs} workers with {threads} threads each'
+    )
+    task = progress.add_task('runs', total=total, completed=finished, note='')
 
-    def __init__(
-        self, todo: List[Run], total: int, settings: Settings, outcome: Outcome, console: Console
-    ) -> None:
-        self.todo, self.total, self.settings, self.outcome = todo[::-1], total, settings, outcome
-        cores = available_cores()
-        jobs = min(settings.jobs or min(cores, MAX_DEFAULT_JOBS), len(todo))
-        self.jobs, self.threads = jobs, max(1, cores // jobs)
-        self.workers: List[Worker] = []
-        self.started_workers = 0
-        self.durations: List[float] = []
-        limit = settings.max_minutes
-        self.deadline = None if limit is None else time.monotonic() + 60 * limit
-        self.progress = Progress(
-            TextColumn('{task.description}'),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn('{task.fields[note]}'),
-            console=console,
-        )
+    def another() -> bool:
+        """Whether there is a run that, going by those so far, would be done in time."""
+        expected = statistics.median(durations or [0.0])
+        return bool(waiting) and time.monotonic() + expected < end
 
-    def run(self) -> None:
-        finished = self.total - len(self.todo)
-        self.progress.console.print(
-            f'{self.total} runs, {finished} of them done before; {self.jobs} workers with '
-            f'{self.threads} threads each'
-        )
-        task = self.progress.add_task('runs', total=self.total, completed=finished, note='')
-        with self.progress:
-            try:
-                while self.todo or self.workers:
-                    self._hire()
-                    if not self.workers:
-                        break
-                    if self._time_is_up():
-                        break
-                    for worker in self._ready():
-                        self._serve(worker)
-                    done = self.total - len(self.todo) - len(self.workers)
-                    self.progress.update(task, completed=done, note=self._note())
-            finally:
-                for worker in self.workers:
-                    worker.process.terminate()
-                for worker in self.workers:
-                    worker.stop()
-
-    def _hire(self) -> None:
-        while len(self.workers) < self.jobs and self.todo and not self._too_late():
-            worker = Worker(self.started_workers, self.threads, self.settings)
-            self.started_workers += 1
-            self.workers.append(worker)
-            worker.give(self.todo.pop())
-
-    def _ready(self) -> List[Worker]:
-        handles = {}
-        for worker in self.workers:
-            handles[worker.connection] = handles[worker.process.sentinel] = worker
-        timeout = 1.0 if self.deadline is None else min(1.0, self.deadline - time.monotonic())
-        ready = wait(list(handles), timeout=max(0.0, timeout))
-        return list(dict.fromkeys(handles[handle] for handle in ready))
-
-    def _serve(self, worker: Worker) -> None:
-        """Take a worker's answer and give it the next run, or replace it."""
-        run = worker.run
+    number = 0
+    with progress:
         try:
-            error = worker.connection.recv() if worker.connection.poll() else 'no answer'
-        except (EOFError, ConnectionError):
-            error = 'no answer'
-        if error == 'no answer':
-            worker.process.join(5)
-            error = f'the worker process ended with exit code {worker.process.exitcode}'
-            record_failure(run, self.settings.work_dir, RuntimeError(error))
-        seconds = time.monotonic() - worker.started
-        if error is None:
-            self.durations.append(seconds)
-            self.progress.console.print(f'done    {run.name}  {seconds:.0f} s')
-        else:
-            self.outcome.failures[run.name] = error
-            self.progress.console.print(
-                f'failed  {run.name}: {error}', markup=False, soft_wrap=True
-            )
-        # After an error the state of a process, and of its GPU, is not to be trusted.
-        if error is None and self.todo and not self._too_late():
-            worker.give(self.todo.pop())
-        else:
-            worker.stop()
-            self.workers.remove(worker)
+            while True:
+                while len(workers) < jobs and another():
+                    workers.append(Worker(number, threads, settings, waiting.pop()))
+                    number += 1
+                left = end - time.monotonic()
+                if not workers or left <= 0:
+                    return failures
+                note = workers[0].run.name
+                note += f' and {len(workers) - 1} more' if len(workers) > 1 else ''
+                progress.update(task, completed=total - len(waiting) - len(workers), note=note)
+                # Ever again, for Ctrl-C to be heard and the time to be shown.
+                wait([w.future for w in workers], min(1.0, left), FIRST_COMPLETED)
+                for worker in [worker for worker in workers if worker.future.done()]:
+                    error = _error_of(worker)
+                    seconds = time.monotonic() - worker.started
+                    if error is None:
+                        durations.append(seconds)
+                        console.print(f'done    {worker.run.name}  {seconds:.0f} s')
+                    else:
+                        failures[worker.run.name] = error
+                        text = f'failed  {worker.run.name}: {error}'
+                        console.print(text, markup=False, soft_wrap=True)
+                    # After an error the state of a process, and of its GPU, is not to be trusted.
+                    if error is None and another():
+                        worker.give(waiting.pop())
+                    else:
+                        worker.stop()
+                        workers.remove(worker)
+        finally:
+            for worker in workers:
+                worker.stop()
+            progress.update(task, completed=total - len(waiting) - len(workers), note='')
 
-    def _time_is_up(self) -> bool:
-        return self.deadline is not None and time.monotonic() >= self.deadline
 
-    def _too_late(self) -> bool:
-        """Whether a run begun now would, going by those so far, not be done in time."""
-        if self.deadline is None:
-            return False
-        expected = sorted(self.durations)[len(self.durations) // 2] if self.durations else 0.0
-        return time.monotonic() + expected >= self.deadline
-
-    def _note(self) -> str:
-        names = [worker.run.name for worker in self.workers]
-        return names[0] + (f' and {len(names) - 1} more' if len(names) > 1 else '') if names else ''
+def _error_of(worker: Worker) -> Optional[str]:
+    """The error of a worker whose run has ended; None if there is none."""
+    try:
+        return worker.future.result()
+    except BrokenProcessPool:
+        worker.process.join(10)
+        error = f'the worker process ended with exit code {worker.process.exitcode}'
+        record_failure(worker.run, worker.settings.work_dir, RuntimeError(error))
+        return error

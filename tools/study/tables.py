@@ -2,22 +2,27 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from rcl_mm.report.statistics import Estimate, format_estimate, paired_difference
+import pandas as pd
+
+from rcl_mm.report.statistics import Estimate, format_estimate
 from study.comparison import (
-    ACCURACY_METRICS,
     DIGITS,
-    Row,
+    METRICS,
+    Comparison,
     compare,
+    difference,
     differences_table,
-    markdown_table,
+    format_table,
+    frame_table,
     means_table,
-    metric_of,
+    rows_of,
+    run_frame,
 )
+from study.markdown_table import markdown_table
 from study.plan import DIGITS_METHODS
 
 Records = Sequence[Mapping[str, Any]]
-FEATURES = ('compactness', 'compactness_few', 'angle_min', 'simplex_distance')
-METRICS = (*ACCURACY_METRICS, *FEATURES)
+IMBALANCE = ['imbalance_type', 'imbalance_factor']
 LOWER_IS_BETTER = ('ece', 'simplex_distance')
 # What the findings are about, and what is compared with what.
 FINDING_METRICS = ('balanced', 'few', 'worst', 'ece', 'compactness', 'simplex_distance')
@@ -42,45 +47,47 @@ COMPARISONS = (
 
 def provenance_table(records: Records) -> str:
     """What made the records: runs, seeds, device, versions, commit, days."""
-    groups: Dict[Tuple, List[Mapping[str, Any]]] = {}
-    for record in records:
-        versions = record['versions']
-        stack = ', '.join(f'{key} {versions[key]}' for key in ('torch', 'mmengine', 'mmpretrain'))
-        key = (record['file'], record['device'], f'Python {versions["python"]}, {stack}')
-        groups.setdefault((*key, record['commit'] or '-'), []).append(record)
-    rows = []
-    for (file, device, versions, commit), runs in sorted(groups.items()):
-        days = sorted({run['time'][:10] for run in runs})
-        seeds = len({run['seed'] for run in runs})
-        hours = sum(run['duration'] for run in runs) / 3600
-        when = days[0] if len(days) == 1 else f'{days[0]} to {days[-1]}'
-        link = f'[{file}](results/{file})'
-        figures = [str(len(runs)), str(seeds), f'{hours:.1f}']
-        rows.append([link, device, versions, f'`{commit[:12]}`', when, *figures])
-    header = ['results', 'device', 'versions', 'commit', 'day', 'runs', 'seeds', 'hours']
-    return markdown_table(header, rows, text_columns=5)
-
-
-def imbalances(records: Records) -> List[Tuple[str, int]]:
-    """The imbalances of Digits-LT among the records, in order."""
-    found = {(r['factors']['imbalance_type'], r['factors']['imbalance_factor']) for r in records}
-    return sorted(found)
-
-
-def of_imbalance(records: Records, kind: str, factor: Any) -> List[Mapping[str, Any]]:
-    """The records of one imbalance."""
-    return [
-        record
+    runs = pd.DataFrame(
+        {
+            'results': f'[{record["file"]}](results/{record["file"]})',
+            'device': record['device'],
+            'versions': 'Python {python}, torch {torch}, mmengine {mmengine}, '
+            'mmpretrain {mmpretrain}'.format(**record['versions']),
+            'commit': f'`{(record["commit"] or "-")[:12]}`',
+            'day': record['time'][:10],
+            'seed': record['seed'],
+            'hours': record['duration'] / 3600,
+        }
         for record in records
-        if record['factors']['imbalance_type'] == kind
-        and str(record['factors']['imbalance_factor']) == str(factor)
-    ]
+    )
+    made_by = ['results', 'device', 'versions', 'commit']
+    rows = []
+    for key, own in runs.groupby(made_by):
+        first, last = own['day'].min(), own['day'].max()
+        when = first if first == last else f'{first} to {last}'
+        rows.append([*key, when, len(own), own['seed'].nunique(), f'{own["hours"].sum():.1f}'])
+    return markdown_table([*made_by, 'day', 'runs', 'seeds', 'hours'], rows, text_columns=5)
 
 
-def _rows(
+def by_imbalance(records: Records) -> Dict[Tuple[str, int], List[Mapping[str, Any]]]:
+    """The records of each imbalance of Digits-LT, in order."""
+    groups: Dict[Tuple[str, int], List[Mapping[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(tuple(record['factors'][name] for name in IMBALANCE), []).append(record)
+    return dict(sorted(groups.items()))
+
+
+def of_imbalance(records: Records, *where: str) -> Records:
+    """The records of the imbalance that ``where`` names, such as 'exp', '50'; all without."""
+    if not where:
+        return records
+    return [r for r in records if tuple(str(r['factors'][name]) for name in IMBALANCE) == where]
+
+
+def _compare(
     records: Records, where: Sequence[str], baseline: Optional[str] = None
-) -> Optional[List[Row]]:
-    records = of_imbalance(records, *where) if where else list(records)
+) -> Optional[Comparison]:
+    records = of_imbalance(records, *where)
     if not records:
         return None
     return compare(records, 'method', METRICS, baseline, order=list(DIGITS_METHODS))
@@ -88,38 +95,32 @@ def _rows(
 
 def balanced_table(records: Records, metric: str = 'balanced') -> str:
     """A metric of every method at every imbalance."""
-    columns = imbalances(records)
-    cells: Dict[str, Dict[Tuple, str]] = {}
-    for column in columns:
-        for row in compare(of_imbalance(records, *column), metrics=[metric]):
-            estimate = row.means.get(metric)
-            cells.setdefault(row.label, {})[column] = format_estimate(
-                estimate, DIGITS.get(metric, 1)
-            )
-    order = [method for method in DIGITS_METHODS if method in cells]
-    body = [[m, *(cells[m].get(column, '-') for column in columns)] for m in order]
-    return markdown_table([metric, *(f'{kind} {factor}' for kind, factor in columns)], body)
+    columns = {}
+    for (kind, factor), own in by_imbalance(records).items():
+        means = format_table(compare(own, metrics=[metric]).means)
+        columns[f'{kind} {factor}'] = means.get(metric)
+    cells = pd.DataFrame(columns).fillna('-')
+    return frame_table(metric, cells.reindex([m for m in DIGITS_METHODS if m in cells.index]))
 
 
 def means_of(records: Records, *where: str) -> Optional[str]:
     """All metrics of every method, of one imbalance if ``where`` names it."""
-    rows = _rows(records, where)
-    return None if rows is None else means_table(rows, METRICS)
+    found = _compare(records, where)
+    return None if found is None else means_table(found, METRICS)
 
 
 def headline_of(records: Records, *where: str) -> Optional[str]:
     """The rows that a reader looks for first, with the accuracies alone."""
     records = [record for record in records if record['factors']['method'] in HEADLINE_METHODS]
-    rows = _rows(records, where)
-    return None if rows is None else means_table(rows, HEADLINE_METRICS)
+    found = _compare(records, where)
+    return None if found is None else means_table(found, HEADLINE_METRICS)
 
 
 def differences_of(records: Records, *where: str, baseline: str = 'BCL') -> Optional[str]:
     """Paired differences of every method to BCL."""
-    rows = _rows(records, where)
-    if rows is None or baseline not in [row.label for row in rows]:
+    if baseline not in [r['factors']['method'] for r in of_imbalance(records, *where)]:
         return None
-    return differences_table(_rows(records, where, baseline), METRICS, baseline)
+    return differences_table(_compare(records, where, baseline), METRICS)
 
 
 def findings(records: Records, *where: str) -> Optional[str]:
@@ -127,57 +128,36 @@ def findings(records: Records, *where: str) -> Optional[str]:
 
     Of the imbalance that ``where`` names, or of all together and one by one.
     """
-    records = of_imbalance(records, *where) if where else records
+    records = of_imbalance(records, *where)
     if not records:
         return None
-    settings = imbalances(records) if 'imbalance_type' in records[0]['factors'] else [()]
+    rows = rows_of(run_frame(records))
     body = []
     for method, baseline in COMPARISONS:
-        pairs = _pairs(records, method, baseline)
-        if not pairs:
-            continue
-        cells = [_finding(pairs, metric, settings) for metric in FINDING_METRICS]
-        body.append([f'{method} - {baseline}', *cells, str(len(pairs))])
+        if method in rows and baseline in rows:
+            own, other = rows[method], rows[baseline]
+            pairs = len(own.index.intersection(other.index))
+            cells = [_finding(own.get(m), other.get(m), m) for m in FINDING_METRICS]
+            body.append([f'{method} - {baseline}', *cells, pairs])
     return markdown_table(['difference', *FINDING_METRICS, 'pairs'], body)
 
 
 def difference_of(records: Records, method: str, baseline: str, metric: str) -> Optional[Estimate]:
     """Paired difference of a metric over the records that both methods have; None without any."""
-    return _difference(_pairs(records, method, baseline), metric)
+    rows = rows_of(run_frame(records))
+    if method not in rows or baseline not in rows:
+        return None
+    return difference(rows[method].get(metric), rows[baseline].get(metric))
 
 
-def _difference(pairs: Sequence[Tuple[Mapping, Mapping]], metric: str) -> Optional[Estimate]:
-    values = [(metric_of(a, metric), metric_of(b, metric)) for a, b in pairs]
-    values = [pair for pair in values if None not in pair]
-    return paired_difference(*zip(*values)) if values else None
-
-
-def _finding(pairs: Sequence, metric: str, settings: Sequence) -> str:
+def _finding(values: Optional[pd.Series], baseline: Optional[pd.Series], metric: str) -> str:
     """Pooled difference, and at how many settings it is better or worse beyond its interval."""
-    text = format_estimate(_difference(pairs, metric), DIGITS.get(metric, 1), sign=True)
-    if len(settings) < 2 or text == '-':
+    text = format_estimate(difference(values, baseline), DIGITS.get(metric, 1), sign=True)
+    if text == '-' or IMBALANCE[0] not in values.index.names:
         return text
-    better = worse = 0
-    for kind, factor in settings:
-        own = [
-            (a, b)
-            for a, b in pairs
-            if (a['factors']['imbalance_type'], a['factors']['imbalance_factor']) == (kind, factor)
-        ]
-        estimate = _difference(own, metric)
-        if estimate is not None and estimate.differs_from_zero:
-            good = (estimate.mean > 0) != (metric in LOWER_IS_BETTER)
-            better, worse = better + good, worse + (not good)
-    return f'{text} (better {better}, worse {worse} of {len(settings)})'
-
-
-def _pairs(records: Records, method: str, baseline: str) -> List[Tuple[Mapping, Mapping]]:
-    def by_key(label: str) -> Dict[Tuple, Mapping]:
-        chosen = [record for record in records if record['factors']['method'] == label]
-        return {
-            (r['seed'], *sorted((k, str(v)) for k, v in r['factors'].items() if k != 'method')): r
-            for r in chosen
-        }
-
-    first, second = by_key(method), by_key(baseline)
-    return [(first[key], second[key]) for key in first if key in second]
+    found = [difference(own, baseline) for _, own in values.groupby(level=IMBALANCE)]
+    if len(found) < 2:
+        return text
+    sure = [estimate for estimate in found if estimate is not None and estimate.differs_from_zero]
+    better = sum((estimate.mean > 0) != (metric in LOWER_IS_BETTER) for estimate in sure)
+    return f'{text} (better {better}, worse {len(sure) - better} of {len(found)})'

@@ -1,4 +1,4 @@
-"""Worker processes that execute runs, one after the other."""
+"""Worker processes: what each finds in its environment, and what it does with a run."""
 
 import gc
 import multiprocessing
@@ -6,9 +6,9 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Iterator, Optional
 
@@ -59,39 +59,47 @@ class Settings:
 
 
 class Worker:
-    """A process that executes one run after the other."""
+    """A process that executes one run after the other.
 
-    def __init__(self, number: int, threads: int, settings: Settings) -> None:
-        self.run: Optional[Run] = None
-        self.started = 0.0
-        self.connection, theirs = multiprocessing.Pipe()
+    An executor of a single process: when one process of a larger pool dies, the executor ends all
+    of them and does not say which it was; so it is the failure of this worker's run alone.
+
+    Attributes:
+        run (Run): What it does.
+        started (float): When it began, on the monotonic clock.
+        future (Future): Its error in one line, None without one; BrokenProcessPool if it dies.
+        process (Process): The process.
+    """
+
+    def __init__(self, number: int, threads: int, settings: Settings, run: Run) -> None:
+        self.settings = settings
         log = settings.work_dir / 'logs' / f'worker{number}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
-        # 'spawn': a fork of a process that has used CUDA or threads is not safe. Not a daemon:
-        # it may have children, the workers of its data loaders.
-        self.process = multiprocessing.get_context('spawn').Process(
-            target=_work, args=(theirs, str(log), threads, settings), name=f'worker{number}'
+        # 'spawn': a fork of a process that has used CUDA or threads is not safe.
+        self.executor = ProcessPoolExecutor(
+            1, multiprocessing.get_context('spawn'), _begin, (str(log), threads)
         )
+        before = multiprocessing.active_children()
+        # The first task starts the process, which takes its environment from this one.
         with _environment(number, settings.device, threads):
-            self.process.start()
-        theirs.close()
+            self.give(run)
+        (self.process,) = (p for p in multiprocessing.active_children() if p not in before)
 
     def give(self, run: Run) -> None:
         """Hand it the next run."""
         self.run, self.started = run, time.monotonic()
-        self.connection.send(run)
+        self.future: Future = self.executor.submit(_work, run, self.settings)
 
     def stop(self) -> None:
-        """End the process, which is idle or has been told to terminate."""
-        self.connection.close()
+        """End the process, whatever it does: an executor would wait for the end of its run."""
+        self.process.terminate()
         self.process.join(10)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        self.process.kill()
+        self.executor.shutdown()
 
 
-def _work(connection: Connection, log: str, threads: int, settings: Settings) -> None:
-    """What a worker process does: a run, an answer, until there is no more."""
+def _begin(log: str, threads: int) -> None:
+    """What a worker process does first."""
     # Everything that libraries print goes to the worker's log; the terminal shows the progress.
     with open(log, 'a', encoding='utf-8') as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
@@ -100,16 +108,6 @@ def _work(connection: Connection, log: str, threads: int, settings: Settings) ->
     torch.set_num_threads(threads)
     # What has been imported stays: the collections between runs need not look at it.
     gc.freeze()
-    while True:
-        try:
-            run = connection.recv()
-        except EOFError:
-            return
-        error = _try(run, settings)
-        try:
-            connection.send(error)
-        except BrokenPipeError:
-            return
 
 
 def _end_with_parent() -> None:
@@ -118,7 +116,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _try(run: Run, settings: Settings) -> Optional[str]:
+def _work(run: Run, settings: Settings) -> Optional[str]:
     """Execute a run; None, or its error in one line."""
     try:
         execute_run(run, settings.work_dir, settings.checkpoints, settings.commit)
@@ -131,23 +129,19 @@ def _try(run: Run, settings: Settings) -> Optional[str]:
 @contextmanager
 def _environment(number: int, device: str, threads: int) -> Iterator[None]:
     """Environment variables that a worker must find when it starts."""
-    wanted = {'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads)}
+    before = dict(os.environ)
+    os.environ.update({'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads)})
     # What the user has set himself stays.
-    wanted.update({k: v for k, v in KEEP_FREED_MEMORY.items() if k not in os.environ})
+    os.environ.update({k: v for k, v in KEEP_FREED_MEMORY.items() if k not in before})
     if device == 'cpu':
-        wanted['CUDA_VISIBLE_DEVICES'] = ''
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
     elif torch.cuda.is_available():
-        wanted['CUDA_VISIBLE_DEVICES'] = _gpu_of(number)
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+        os.environ['CUDA_VISIBLE_DEVICES'] = _gpu_of(number)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _gpu_of(number: int) -> str:
