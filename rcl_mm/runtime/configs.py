@@ -1,11 +1,13 @@
 """Reading what a command names: config files and the paths of checkpoints."""
 
+import os
 import os.path as osp
 import traceback
 from typing import Optional
 
 from mmengine.config import Config
 
+from rcl_mm.runtime.checkpoint import unreadable
 from rcl_mm.runtime.errors import UsageError
 
 # MMEngine's functions that read a config file, each base file in a call of its own.
@@ -59,6 +61,14 @@ def check_checkpoint(path: str, wanted: str = 'a path') -> None:
 
     Raises:
         UsageError: If it does not exist.
+        OSError: If that can not be told, for want of permission or because of the disk.
     """
-    if not osp.isfile(osp.expanduser(path)):
-        raise UsageError(f'checkpoint "{path}" does not exist: give {wanted}')
+    place = osp.expanduser(path)
+    try:
+        os.stat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f'checkpoint "{path}" does not exist: give {wanted}') from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not osp.isfile(place):
+        raise UsageError(f'checkpoint "{path}" is no file: give {wanted}')
