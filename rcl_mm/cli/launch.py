@@ -28,12 +28,14 @@ from rcl_mm.runtime.compat import (
     filter_needless_log_lines,
     filter_needless_warnings,
     init_cpu_process_group,
+    is_first_process,
     mend_metrics_file_of_every_rank,
     mend_missing_pkg_resources,
 )
 from rcl_mm.runtime.configs import check_checkpoint, read_config
 from rcl_mm.runtime.errors import UsageError, report_errors, writing
 from rcl_mm.runtime.provenance import write_provenance
+from rcl_mm.runtime.run_lock import give_back_folder, hold_folder
 
 
 def train(args: argparse.Namespace) -> Runner:
@@ -42,11 +44,18 @@ def train(args: argparse.Namespace) -> Runner:
     if args.rcl:
         cfg = convert_to_rcl(cfg, args)
     merge_train_arguments(cfg, args)
-    runner = build_runner(finish_config(cfg, args))
-    if runner.rank == 0:
-        write_provenance(osp.join(runner.work_dir, runner.timestamp))
-    runner.train()
-    return runner
+    cfg = finish_config(cfg, args)
+    if is_first_process(cfg.launcher):
+        with writing(cfg.work_dir, 'made'):
+            hold_folder(cfg.work_dir)
+    try:
+        runner = build_runner(cfg)
+        if runner.rank == 0:
+            write_provenance(osp.join(runner.work_dir, runner.timestamp))
+        runner.train()
+        return runner
+    finally:
+        give_back_folder(cfg.work_dir)
 
 
 def test(args: argparse.Namespace) -> dict:

@@ -3,6 +3,7 @@
 import json
 import os
 import os.path as osp
+import shutil
 import tempfile
 from typing import Optional, Tuple
 
@@ -15,6 +16,7 @@ from rcl_mm.errors import InputError
 from rcl_mm.inference.classifier import Classifier, takes_rgb
 from rcl_mm.runtime.configs import loader_pipeline
 from rcl_mm.runtime.errors import writing
+from rcl_mm.runtime.files import replacing
 
 # Largest difference of a class score (a probability) that float32 on two runtimes may have.
 TOLERANCE = 1e-4
@@ -107,8 +109,8 @@ def export_onnx(
                 f'scores of ONNX Runtime differ from torch by {largest:.2g}, allowed is '
                 f'{TOLERANCE:.2g}: nothing is written'
             )
-        with writing(path):
-            os.replace(partial, path)
+        with replacing(path) as whole:
+            shutil.move(partial, whole)
     return largest
 
 

@@ -4,11 +4,13 @@ Everything in a checkpoint that is not on the allow-list of :mod:`rcl_mm.runtime
 refused with its name, and no checkpoint can make the program run code of the checkpoint's choice.
 """
 
+import errno
 import logging
+import os
 import pickle
 import re
+import stat
 import textwrap
-import zipfile
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
@@ -19,6 +21,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from rcl_mm.errors import InputError
 from rcl_mm.runtime.safe_globals import SAFE_GLOBALS
+from rcl_mm.runtime.zip_check import WRONG_CHECKSUMS, looks_like_zip, zip_damage
 
 
 class CheckpointError(InputError):
@@ -35,24 +38,26 @@ def load_checkpoint_file(
     Args:
         path (str | Path): The checkpoint.
         map_location: As in ``torch.load``. Defaults to 'cpu'.
-        mmap (bool): Map the weights instead of reading them, and check no checksums: quick where
-            only the rest is looked at. Defaults to False.
+        mmap (bool): Map the weights instead of reading them, and do not check their checksums:
+            quick where only the rest is looked at. Defaults to False.
 
     Returns:
         dict: The checkpoint.
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If it is there and can not be read, now.
         CheckpointError: If the file is cut short or corrupt, or asks for a function or class that
             is not on the allow-list (named in the message).
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} can not be found: give the path of a checkpoint (.pth)')
-    if not mmap and zipfile.is_zipfile(path) and not is_whole(path):
-        raise CheckpointError(f'checkpoint "{path}" is corrupt: its checksums are wrong')
+    damage = file_damage(path, weights=not mmap)
+    if damage is not None:
+        raise CheckpointError(damage_text(path, damage))
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True, mmap=mmap)
+    except OSError as error:
+        raise unreadable(path, error) from error
     except Exception as error:
         raise CheckpointError(_explain(path, error)) from error
     return _without_code(checkpoint)
@@ -102,16 +107,57 @@ def _explain(source: Union[str, Path], error: Exception) -> str:
     )
 
 
-def is_whole(path: Union[str, Path]) -> bool:
-    """Whether a checkpoint file is complete and uncorrupted, by the checksums in the file.
+def file_damage(path: Union[str, Path], weights: bool = True) -> Optional[str]:
+    """What is wrong with the file of a checkpoint, or None if nothing is.
 
-    Reads the whole file but builds no object from it.
+    Builds no object from it. Files of torch before 1.6 and other formats have no checksums.
+
+    Args:
+        path (str | Path): The file.
+        weights (bool): Whether to read the weights, too. Defaults to True.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it is there and can not be read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except Exception:  # damaged headers raise anything: UnicodeDecodeError, NotImplementedError
-        return False
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            # Opening it would wait for ever.
+            raise OSError(errno.EINVAL, 'a pipe, no file')
+        return zip_damage(path, weights) if looks_like_zip(path) else None
+    except FileNotFoundError as error:
+        if os.path.islink(path):
+            raise unreadable(path, error) from error
+        raise FileNotFoundError(
+            f'{path} can not be found: give the path of a checkpoint (.pth)'
+        ) from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def damage_text(path: Union[str, Path], damage: str) -> str:
+    """The line for a file with such a damage."""
+    if damage == WRONG_CHECKSUMS:
+        return f'checkpoint "{path}" is corrupt: {damage}: use another one'
+    return f'checkpoint "{path}" is cut short or corrupt ({damage}): use another one'
+
+
+def unreadable(path: Union[str, Path], error: OSError) -> OSError:
+    """The error for a file that is there and can not be read, which says so with its path."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    hint = f'can not be read ({reason}); nothing is changed: look at the disk and try again'
+    return type(error)(error.errno or errno.EIO, hint, str(path))
+
+
+def is_whole(path: Union[str, Path]) -> bool:
+    """Whether a checkpoint file is complete and uncorrupted, by all that the file says of itself.
+
+    Reads the whole file but builds no object from it.
+
+    Raises:
+        OSError: If it can not be read.
+    """
+    return looks_like_zip(path) and file_damage(path) is None
 
 
 def load_from_local(filename: str, map_location: Any) -> dict:

@@ -224,6 +224,12 @@ def init_cpu_process_group(cfg: Config) -> bool:
     return True
 
 
+def is_first_process(launcher: str) -> bool:
+    """Whether this is the main process of a job, by what the launcher says, before it is joined."""
+    rank = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
+    return launcher == 'none' or os.environ.get(rank[launcher], '0') == '0'
+
+
 def _require_launcher(launcher: str, names: Iterable[str]) -> None:
     """Refuse a launcher that has not set what it sets.
 

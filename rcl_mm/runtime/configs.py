@@ -1,5 +1,6 @@
 """Reading what a command names: config files and the paths of checkpoints."""
 
+import os
 import os.path as osp
 import traceback
 from typing import Any, List, Optional
@@ -10,6 +11,7 @@ from mmengine.utils import import_modules_from_strings, is_seq_of
 
 from rcl_mm.class_counts import inner_datasets
 from rcl_mm.errors import InputError, UsageError
+from rcl_mm.runtime.checkpoint import unreadable
 
 # What executing and merging config files raises: every line of them is the user's.
 UNREADABLE = (
@@ -113,6 +115,14 @@ def check_checkpoint(path: str, wanted: str = 'a path') -> None:
 
     Raises:
         UsageError: If it does not exist.
+        OSError: If that can not be told, for want of permission or because of the disk.
     """
-    if not osp.isfile(osp.expanduser(path)):
-        raise UsageError(f'checkpoint "{path}" does not exist: give {wanted}')
+    place = osp.expanduser(path)
+    try:
+        os.stat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f'checkpoint "{path}" does not exist: give {wanted}') from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not osp.isfile(place):
+        raise UsageError(f'checkpoint "{path}" is no file: give {wanted}')

@@ -3,7 +3,10 @@
 import errno
 import os
 import os.path as osp
+import stat
+import sys
 import tempfile
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional, Union
@@ -13,6 +16,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from rcl_mm.runtime.errors import writing
 
 TEMPORARY_PREFIX = '.unfinished-'
+MOST_LINKS = 40
 
 
 def write_atomically(data: bytes, path: Union[str, Path]) -> None:
@@ -20,7 +24,7 @@ def write_atomically(data: bytes, path: Union[str, Path]) -> None:
 
     The data go to a temporary name in the same folder, are synced to the disk, and the file is
     renamed. A process killed meanwhile leaves the file of before, and perhaps a temporary file
-    (see :func:`remove_unfinished`).
+    (see :func:`remove_unfinished`). What is no file (a device, a pipe) is written to, not replaced.
 
     Args:
         data (bytes): The contents.
@@ -30,7 +34,11 @@ def write_atomically(data: bytes, path: Union[str, Path]) -> None:
         OSError: If the disk is full or the folder not writable; names the file and the size, and
             the file of before is untouched.
     """
-    path = osp.abspath(path)
+    if is_stream(path):
+        _write_to_stream(data, path)
+        return
+    # A link stays, and the file that it names is replaced.
+    path = osp.realpath(path)
     folder, name = osp.split(path)
     temporary = None
     try:
@@ -67,7 +75,8 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
 
     For what a library writes by itself, and for what is cheap to make again: unlike
     :func:`write_atomically` it does not wait for the disk. A block that fails leaves the file of
-    before and nothing else.
+    before and nothing else. A symbolic link stays, and the file that it names is replaced; what is
+    no file (``/dev/null``, ``/dev/stdout``, a pipe) is written to.
 
     Args:
         path (str | Path): The file; its folder is made if missing.
@@ -82,22 +91,73 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
         >>> with replacing('counts.json') as unfinished:
         ...     unfinished.write_text('[500, 5]')
     """
-    path = Path(path)
-    unfinished = path.with_name(f'{TEMPORARY_PREFIX}{path.name}')
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if is_stream(path):
+            with tempfile.TemporaryDirectory() as folder:
+                unfinished = Path(folder, Path(path).name)
+                yield unfinished
+                _write_to_stream(unfinished.read_bytes(), path)
+            return
+        target = Path(osp.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own: another process may be writing the same file.
+        unfinished = target.with_name(f'{TEMPORARY_PREFIX}{uuid.uuid4().hex[:8]}-{target.name}')
         try:
             yield unfinished
-            os.replace(unfinished, path)
+            os.replace(unfinished, target)
         finally:
             unfinished.unlink(missing_ok=True)
 
 
+def is_stream(path: Union[str, Path]) -> bool:
+    """Whether a path is there and is no file to be replaced: a device, a pipe or a socket.
+
+    Descriptors (``/dev/stdout``, ``/dev/fd/3``) are streams, too, whatever they lead to.
+    """
+    if _descriptor(path) is not None:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _descriptor(path: Union[str, Path]) -> Optional[int]:
+    """The number of the descriptor of this process that a path stands for, or None."""
+    path = osp.abspath(path)
+    for _ in range(MOST_LINKS):
+        folder, name = osp.split(path)
+        # Without the last part, which would lead on to the file behind the descriptor.
+        if osp.realpath(folder) == f'/proc/{os.getpid()}/fd' and name.isdigit():
+            return int(name)
+        if not osp.islink(path):
+            break
+        path = osp.join(osp.realpath(folder), os.readlink(path))
+    return None
+
+
+def _write_to_stream(data: bytes, path: Union[str, Path]) -> None:
+    number = _descriptor(path)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    with open(path if number is None else os.dup(number), 'wb') as file:
+        file.write(data)
+
+
 def remove_unfinished(folder: Union[str, Path]) -> List[str]:
-    """Remove the temporary files that a killed process left in a folder; returns their names."""
+    """Remove the checkpoints that a killed run left unfinished in a folder; returns their names.
+
+    For the run that holds the folder (:mod:`rcl_mm.runtime.run_lock`): nobody else writes
+    checkpoints there. Other unfinished files may be those of a test that is at work.
+    """
     names = []
     if osp.isdir(folder):
-        names = [name for name in os.listdir(folder) if name.startswith(TEMPORARY_PREFIX)]
+        names = [
+            name
+            for name in os.listdir(folder)
+            if name.startswith(TEMPORARY_PREFIX) and name.endswith(('.pth', '-last_checkpoint'))
+        ]
     for name in names:
         os.unlink(osp.join(folder, name))
     return names

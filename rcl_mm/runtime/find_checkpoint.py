@@ -1,5 +1,6 @@
 """Finding the checkpoint to go on from."""
 
+import errno
 import logging
 import os
 import os.path as osp
@@ -7,7 +8,15 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from mmengine.logging import print_log
 
-from rcl_mm.runtime.checkpoint import CheckpointError, is_whole, load_checkpoint_file
+from rcl_mm.runtime.checkpoint import (
+    CheckpointError,
+    damage_text,
+    file_damage,
+    load_checkpoint_file,
+    unreadable,
+)
+
+NOTE = 'last_checkpoint'
 
 
 class Found(NamedTuple):
@@ -23,7 +32,7 @@ class Found(NamedTuple):
 NOTHING = Found(0, 0, 0.0, '', '')
 
 
-def resumable_checkpoints(folder: str) -> Tuple[List[str], List[str]]:
+def resumable_checkpoints(folder: str, note: Optional[str] = None) -> Tuple[List[str], List[str]]:
     """Checkpoints of a folder that a run could go on from, newest first, and what is broken.
 
     First come those of the run that wrote last (a work dir may hold files of an earlier run, too);
@@ -33,14 +42,20 @@ def resumable_checkpoints(folder: str) -> Tuple[List[str], List[str]]:
 
     Args:
         folder (str): Folder with ``.pth`` files.
+        note (str, optional): File that names the last one written. Defaults to
+            ``last_checkpoint`` in the folder.
 
     Returns:
-        tuple: Paths of those that can be opened, and one message for each that can't.
+        tuple: Paths of those that can be used, and one message for each that is damaged.
+
+    Raises:
+        OSError: If a file, the note or the folder is there and can not be read: it may be the one
+            to go on from.
     """
     found, broken = [], []
-    for name in sorted(os.listdir(folder)) if osp.isdir(folder) else ():
+    for name in _names(folder):
         path = osp.join(folder, name)
-        if not name.endswith('.pth') or name.startswith(('.', 'best_')) or not osp.isfile(path):
+        if not name.endswith('.pth') or name.startswith(('.', 'best_')):
             continue
         try:
             # Weights are mapped, not read: this is quick for files of any size.
@@ -52,7 +67,7 @@ def resumable_checkpoints(folder: str) -> Tuple[List[str], List[str]]:
         if place is not None:
             iteration, epoch, run = place
             found.append(Found(iteration, epoch, osp.getmtime(path), path, run))
-    wrote_last = _run_that_wrote_last(folder, found)
+    wrote_last = _run_that_wrote_last(note or osp.join(folder, NOTE), found)
     found.sort(key=lambda one: (one.run == wrote_last, *one), reverse=True)
     return [one.path for one in found], broken
 
@@ -69,35 +84,68 @@ def _place_in_a_run(checkpoint: Any) -> Optional[Tuple[int, int, str]]:
     return (*position, str(state.get('run', '')) if isinstance(state, dict) else '')
 
 
-def _run_that_wrote_last(folder: str, found: Sequence[Found]) -> str:
-    """Of the file that ``last_checkpoint`` names; of the youngest one if the note is no help."""
+def _names(folder: str) -> List[str]:
     try:
-        with open(osp.join(folder, 'last_checkpoint'), encoding='utf-8') as note:
-            name = osp.basename(note.read().strip())
-    except (OSError, UnicodeDecodeError):
-        name = ''
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def _noted(note: str) -> str:
+    """The path in the file that names the last checkpoint; empty if there is no such file."""
+    try:
+        with open(note, encoding='utf-8', errors='replace') as file:
+            return file.read().strip()
+    except FileNotFoundError as error:
+        if osp.islink(note):
+            raise unreadable(note, error) from error
+        return ''
+    except OSError as error:
+        raise unreadable(note, error) from error
+
+
+def _run_that_wrote_last(note: str, found: Sequence[Found]) -> str:
+    """Of the file that the note names; of the youngest one if the note is no help."""
+    name = osp.basename(_noted(note))
     noted = [one.run for one in found if osp.basename(one.path) == name]
     return noted[0] if noted else max(found, key=lambda one: one.time, default=NOTHING).run
 
 
-def newest_whole_checkpoint(folder: str) -> Optional[str]:
+def newest_whole_checkpoint(folder: str, note: Optional[str] = None) -> Optional[str]:
     """The newest checkpoint of a folder that is complete by its checksums.
 
     Those that are cut short or corrupt are named in the log and passed over.
 
     Args:
         folder (str): Folder with checkpoints.
+        note (str, optional): As in :func:`resumable_checkpoints`.
 
     Returns:
         str | None: Its path; None if there is none.
+
+    Raises:
+        OSError: If something of it can not be read, or the checkpoint that the note names is gone
+            and there is no other: a disk may be missing.
     """
-    candidates, broken = resumable_checkpoints(folder)
+    note = note or osp.join(folder, NOTE)
+    candidates, broken = resumable_checkpoints(folder, note)
     whole = None
     for path in candidates:
-        if is_whole(path):
+        damage = file_damage(path)
+        if damage is None:
             whole = path
             break
-        broken.append(f'checkpoint "{path}" is corrupt: its checksums are wrong')
+        broken.append(damage_text(path, damage))
     for message in broken:
         print_log(f'passed over: {message}', 'current', logging.WARNING)
+    noted = _noted(note)
+    if not candidates and not broken and noted and not osp.lexists(noted):
+        raise FileNotFoundError(
+            errno.ENOENT,
+            f'names {noted}, which is not there, and there is no other checkpoint: look for the '
+            'disk it is on, or remove this file to begin anew',
+            note,
+        )
     return whole

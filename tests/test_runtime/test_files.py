@@ -2,7 +2,9 @@
 
 import os
 import resource
+import socket
 import stat
+import threading
 
 import pytest
 
@@ -109,19 +111,95 @@ class TestReplacing:
         assert path.read_text() == 'old'
         assert os.listdir(tmp_path) == ['b.json']
 
-    def test_its_leftovers_go_with_the_others(self, tmp_path):
-        with replacing(tmp_path / 'b.json') as unfinished:
+    def test_a_run_that_starts__leaves_what_a_test_is_writing(self, tmp_path):
+        with replacing(tmp_path / 'results.json') as unfinished:
             unfinished.touch()
-            assert remove_unfinished(tmp_path) == [unfinished.name]
-            unfinished.touch()
+            assert remove_unfinished(tmp_path) == []
+        assert os.listdir(tmp_path) == ['results.json']
+
+    def test_two_writers_of_one_file__each_whole(self, tmp_path):
+        with replacing(tmp_path / 'a') as one, replacing(tmp_path / 'a') as other:
+            one.write_text('one')
+            other.write_text('other')
+        assert (tmp_path / 'a').read_text() == 'one' and os.listdir(tmp_path) == ['a']
+
+
+def write_all(data, path):
+    write_atomically(data, path)
+
+
+def replace_all(data, path):
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(data)
+
+
+@pytest.mark.parametrize('write', [write_all, replace_all])
+class TestWhatIsNoPlainFile:
+    """Both ways of writing replace plain files alone."""
+
+    def test_device__is_written_to(self, tmp_path, write):
+        before = os.stat('/dev/null')
+        write(b'content', '/dev/null')
+        (tmp_path / 'link').symlink_to('/dev/null')
+        write(b'content', tmp_path / 'link')
+        after = os.stat('/dev/null')
+        assert stat.S_ISCHR(after.st_mode) and after.st_ino == before.st_ino
+        assert os.listdir(tmp_path) == ['link'] and (tmp_path / 'link').is_symlink()
+
+    def test_pipe__reader_gets_all(self, tmp_path, write):
+        os.mkfifo(tmp_path / 'pipe')
+        got = []
+        reader = threading.Thread(target=lambda: got.append((tmp_path / 'pipe').read_bytes()))
+        reader.start()
+        write(bytes(100_000), tmp_path / 'pipe')
+        reader.join(10)
+        assert got == [bytes(100_000)] and stat.S_ISFIFO((tmp_path / 'pipe').stat().st_mode)
+
+    @pytest.mark.parametrize('kind', ['pipe', 'socket', 'file'])
+    def test_descriptor__is_written_to(self, tmp_path, write, kind):
+        if kind == 'pipe':
+            read, write_end = os.pipe()
+        elif kind == 'socket':
+            read, write_end = (one.detach() for one in socket.socketpair())
+        else:
+            write_end = os.open(tmp_path / 'log', os.O_RDWR | os.O_CREAT)
+            os.write(write_end, b'before ')
+            read = os.open(tmp_path / 'log', os.O_RDONLY)
+        for folder in ('/dev/fd', '/proc/self/fd'):
+            write(b'content', f'{folder}/{write_end}')
+        os.close(write_end)
+        expected = b'before contentcontent' if kind == 'file' else b'contentcontent'
+        assert os.read(read, 100) == expected
+        os.close(read)
+
+    @pytest.mark.parametrize('there', [True, False])
+    def test_link_to_a_file__stays_and_the_file_is_replaced(self, tmp_path, write, there):
+        (tmp_path / 'disk').mkdir()
+        target = tmp_path / 'disk/real'
+        if there:
+            target.write_text('old')
+        (tmp_path / 'one').symlink_to('disk/real')
+        (tmp_path / 'two').symlink_to('one')
+        write(b'new', tmp_path / 'two')
+        assert target.read_text() == 'new' and not target.is_symlink()
+        assert (tmp_path / 'one').is_symlink() and (tmp_path / 'two').is_symlink()
+        assert os.listdir(tmp_path / 'disk') == ['real']
+
+    def test_folder__is_refused_and_stays(self, tmp_path, write):
+        (tmp_path / 'folder').mkdir()
+        with pytest.raises(OSError, match='folder'):
+            write(b'content', tmp_path / 'folder')
+        assert os.listdir(tmp_path) == ['folder']
 
 
 class TestRemoveUnfinished:
-    def test_only_temporary_files_go(self, tmp_path):
+    def test_only_unfinished_checkpoints_go(self, tmp_path):
         for name in ('epoch_1.pth', f'{TEMPORARY_PREFIX}x-epoch_2.pth'):
             (tmp_path / name).touch()
+        results = f'{TEMPORARY_PREFIX}x-results.json'
+        (tmp_path / results).touch()
         assert remove_unfinished(tmp_path) == [f'{TEMPORARY_PREFIX}x-epoch_2.pth']
-        assert os.listdir(tmp_path) == ['epoch_1.pth']
+        assert sorted(os.listdir(tmp_path)) == [results, 'epoch_1.pth']
 
     def test_no_folder(self, tmp_path):
         assert remove_unfinished(tmp_path / 'none') == []

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from rcl_mm.engine.hooks.finite_loss import check_finite_weights
 from rcl_mm.runtime.files import AtomicLocalBackend, remove_unfinished, write_atomically
+from rcl_mm.runtime.run_lock import give_back_folder, hold_folder
 
 INTERRUPTED = 'interrupted.pth'
 
@@ -23,6 +24,7 @@ class AtomicCheckpointHook(CheckpointHook):
     - Outdated checkpoints (``max_keep_ckpts``, ``save_best``) are removed after the new one is on
       the disk, not before.
     - ``save_best`` knows in which direction the figures of LongTailMetric are better.
+    - Another run that writes to the same folder is refused, see :mod:`rcl_mm.runtime.run_lock`.
     - Weights that are not finite are not written: the last good checkpoint stays.
     - Before saving, ``before_checkpoint(runner)`` of all hooks is called on all ranks, so that
       they can gather what :class:`ResumeStateHook` keeps.
@@ -49,8 +51,15 @@ class AtomicCheckpointHook(CheckpointHook):
             self._forget_files_elsewhere(runner)
         self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
         if local and is_main_process():
+            hold_folder(self.out_dir)
             for name in remove_unfinished(self.out_dir):
                 runner.logger.warning(f'removed {name}: a checkpoint that was never finished')
+
+    def after_train(self, runner: Runner) -> None:
+        """Publish what is asked for, and let other runs write there again."""
+        super().after_train(runner)
+        if '://' not in str(self.out_dir):
+            give_back_folder(self.out_dir)
 
     def _forget_files_elsewhere(self, runner: Runner) -> None:
         """Of the paths in a checkpoint, keep those in this run's folder.

@@ -16,7 +16,7 @@ from rcl_mm.engine.loops import ResumableLoop
 from rcl_mm.engine.random_states import get_random_states, set_random_states
 from rcl_mm.engine.rank_buffers import differing_buffers, own_buffers, set_buffers
 from rcl_mm.errors import InputError
-from rcl_mm.runtime.find_checkpoint import newest_whole_checkpoint
+from rcl_mm.runtime.find_checkpoint import NOTE, newest_whole_checkpoint
 
 VERSION = 1
 
@@ -60,17 +60,26 @@ class ResumeStateHook(Hook):
         folder = checkpoint_folder(runner)
         if not runner._resume or runner._load_from is not None or '://' in folder:
             return
-        chosen = [newest_whole_checkpoint(folder)]
-        broadcast_object_list(chosen)
-        runner._load_from = chosen[0]
-        if chosen[0] is None:
+        # One process looks, all learn what it found, also that a disk can not be read.
+        found: List[Any] = [None, None]
+        if runner.rank == 0:
+            try:
+                found[0] = newest_whole_checkpoint(folder, osp.join(runner.work_dir, NOTE))
+            except OSError as error:
+                found[1] = error
+        broadcast_object_list(found)
+        chosen, error = found
+        if error is not None:
+            raise error
+        runner._load_from = chosen
+        if chosen is None:
             # Otherwise MMEngine would look into `last_checkpoint`, which may name a broken file.
             runner._resume = False
             runner.logger.warning(
                 f'no whole checkpoint in {folder}: training starts from the beginning'
             )
         else:
-            runner.logger.info(f'Resuming from the newest whole checkpoint, {chosen[0]}.')
+            runner.logger.info(f'Resuming from the newest whole checkpoint, {chosen}.')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state of a checkpoint that is resumed from until training begins."""
