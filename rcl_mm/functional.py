@@ -19,8 +19,8 @@ from torch import Tensor
 
 from rcl_mm.balanced_contrast import BalancedContrast, plan_rows, without_autocast
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
-from rcl_mm.distributed import gather_embeddings
 from rcl_mm.key_terms import key_terms, log_class_prior
+from rcl_mm.ops.gather import gather_embeddings
 
 __all__ = [
     'at_least_float32',

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rcl_mm.distributed import PADDING_LABEL
 from rcl_mm.gpu_kernels import kernels_for
+from rcl_mm.ops.gather import PADDING_LABEL
 
 
 class KeyTerms(NamedTuple):
