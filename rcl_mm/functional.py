@@ -8,7 +8,9 @@ For an anchor i with label y_i, positives P(i) and keys k (the other embeddings 
 class prototypes)::
 
     L_i = logsumexp_{k != i} ( s_ik + gamma log n_{y_k} - log|B_{y_k} \\ {i}| )
-          - gamma log n_{y_i} - mean_{p in P(i)} s_ip,          s_ik = feature_scale^2 u_i.u_k / tau
+          - gamma log n_{y_i} - mean_{p in P(i)} s_ip
+
+    s_ik = s^2 u_i.u_k / tau for embeddings,  s s_p u_i.c_k / tau for prototypes
 """
 
 from typing import Optional, Union
@@ -17,15 +19,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rcl_mm.balanced_contrast import BalancedContrast, plan_rows, without_autocast
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
-from rcl_mm.key_terms import key_terms, log_class_prior
-from rcl_mm.ops.gather import gather_embeddings
+from rcl_mm.ops.contrast import contrast_sums
+from rcl_mm.ops.gather import PADDING_LABEL, gather_embeddings
 
 __all__ = [
     'at_least_float32',
     'balanced_softmax_loss',
     'check_reduction',
+    'check_scales',
     'rebalanced_contrastive_loss',
 ]
 
@@ -40,6 +42,7 @@ def rebalanced_contrastive_loss(
     *,
     temperature: float = 0.1,
     feature_scale: float = 1.0,
+    prototype_scale: Optional[float] = None,
     prior_power: float = 1.0,
     class_averaging: bool = True,
     gather: bool = False,
@@ -62,6 +65,8 @@ def rebalanced_contrastive_loss(
         temperature (float): tau > 0. Defaults to 0.1.
         feature_scale (float): s > 0; embeddings and prototypes are multiplied by it, which with
             unit-norm embeddings is the temperature tau / s^2. Defaults to 1.0.
+        prototype_scale (float, optional): s_p > 0; prototypes are multiplied by it instead, which
+            is no longer a temperature. Defaults to None: s_p = s.
         prior_power (float): gamma >= 0, the strength of the class-frequency balancing.
             Defaults to 1.0.
         class_averaging (bool): Average the denominator's terms within each class, so that
@@ -73,7 +78,7 @@ def rebalanced_contrastive_loss(
             Defaults to 'mean'.
         chunk_size (int, optional): Anchors per chunk. Below M, the similarity matrix is computed
             again chunk by chunk in the backward pass instead of being kept. None keeps it up to
-            64 MiB and chunks above. Defaults to None.
+            32 MiB, and stays below 64 MiB beside inputs and gradients. Defaults to None.
 
     Returns:
         Tensor: Scalar, or shape (M, ) with ``reduction='none'``. An anchor without a positive
@@ -83,6 +88,7 @@ def rebalanced_contrastive_loss(
         ValueError: For shapes or settings that do not fit, and for labels out of range or with a
             class count of zero. The values of labels are looked at on the CPU only: on an
             accelerator that would make it wait (``ClassCountsHook`` checks them before training).
+            An embedding labelled -1 is left out there.
 
     Example:
         >>> u = F.normalize(torch.randn(8, 16), dim=1)
@@ -91,49 +97,37 @@ def rebalanced_contrastive_loss(
         >>> loss = rebalanced_contrastive_loss(u, labels, prototypes, torch.tensor([90, 30, 9, 3]))
     """
     class_counts = _as_tensor(class_counts)
-    _check_contrastive(
-        embeddings, labels, prototypes, class_counts, temperature, feature_scale, prior_power
-    )
+    s, tau, gamma = feature_scale, temperature, prior_power
+    s_p = s if prototype_scale is None else prototype_scale
     check_reduction(reduction)
-    with without_autocast(embeddings.device.type):
-        keys = at_least_float32(embeddings)
-        prototypes = None if prototypes is None else prototypes.to(keys.dtype)
-        anchors, offset, key_labels, ranks = len(keys), 0, labels, 1
+    check_scales(temperature, feature_scale, prototype_scale)
+    _check_contrastive(embeddings, labels, prototypes, class_counts, prior_power)
+    with torch.autocast(embeddings.device.type, enabled=False):
+        u, y, first, ranks = at_least_float32(embeddings), labels, 0, 1
         if gather:
-            keys, key_labels, offset, ranks = gather_embeddings(keys, labels)
-        own = slice(offset, offset + anchors)
-        terms = key_terms(
-            key_labels,
-            own,
-            class_counts,
-            prior_power,
-            prototypes,
-            class_averaging,
-            ranks > 1,
-            keys,
+            u, y, first, ranks = gather_embeddings(u, y)
+        own = slice(first, first + len(labels))  # the anchors i among the keys k
+        c = u.new_empty(0, u.shape[1]) if prototypes is None else prototypes.to(u.dtype)
+        y_k = torch.cat([y, torch.arange(len(c), device=y.device)])
+        is_key = y_k != PADDING_LABEL
+
+        B = _occurrences(y_k).to(u.dtype)  # |B_{y_k}|
+        P = (B[own] - 1).clamp(min=1)  # |P(i)|, which is |B_{y_i} \ {i}|
+        log_n = torch.zeros_like(B)  # gamma log n_{y_k}
+        if gamma and class_counts is not None:
+            log_n = (gamma * class_counts.to(u).log())[y_k]
+        # The keys of the anchor's own class are averaged over one less.
+        log_B, own_bias = (
+            (B.log(), (B[own] / P).log()) if class_averaging else (0, torch.zeros_like(P))
         )
-        rows = plan_rows(anchors, len(terms.bias), keys.element_size(), chunk_size)
-        # Without prototypes, and between ranks, not every anchor counts.
-        early = reduction if terms.valid is None and anchors else 'none'
-        loss = BalancedContrast.apply(
-            keys,
-            prototypes,
-            key_labels,
-            terms.bias,
-            terms.own_bias,
-            terms.positives,
-            (offset, anchors, feature_scale**2 / temperature, rows, early),
+        bias = (log_n - log_B).masked_fill(~is_key, -torch.inf)
+        log_sum_exp, mean_s_ip = contrast_sums(
+            *(u, c, y_k, P, bias, own_bias, first),
+            scales=(s * s / tau, s * s_p / tau),
+            chunk_size=chunk_size,
         )
-        if early != 'none':
-            return loss
-        if prototypes is None:
-            loss = torch.where(terms.positives > 0, loss, loss.new_zeros(()))
-        if reduction == 'none':
-            return loss
-        if reduction == 'sum' or not anchors and terms.valid is None:
-            return loss.sum()
-        # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
-        return loss.sum() * ranks / terms.valid.sum().clamp(min=1)
+        counted = (is_key & (B > 1))[: len(y)]  # which of all ranks' anchors have a positive
+        return _reduced(log_sum_exp - log_n[own] - mean_s_ip, counted, own, ranks, reduction)
 
 
 def balanced_softmax_loss(
@@ -177,16 +171,17 @@ def balanced_softmax_loss(
     _check_counts(class_counts, scores.shape[1], prior_power, 'scores')
     if not soft:
         _check_label_values(target, scores.shape[1], class_counts if prior_power else None)
-    with without_autocast(scores.device.type):
+    with torch.autocast(scores.device.type, enabled=False):
         scores = at_least_float32(scores)
-        if class_counts is not None and prior_power != 0:
-            scores = scores + log_class_prior(class_counts, scores, prior_power)
-        if not soft:
-            return F.cross_entropy(scores, target, reduction=reduction)
-        # A class of no training image has log-probability -inf; with target 0 it adds nothing.
-        terms = target.to(scores.dtype) * F.log_softmax(scores, dim=1).masked_fill(target == 0, 0)
-        loss = -terms.sum(dim=1)
-        return {'mean': loss.mean, 'sum': loss.sum, 'none': lambda: loss}[reduction]()
+        log_n = torch.zeros_like(scores[:1])
+        if prior_power and class_counts is not None:
+            log_n = prior_power * class_counts.to(scores).log()
+        if soft:
+            target = target.to(scores.dtype)
+            # A class without training images has log n = -inf, and -inf times a target of 0 is NaN.
+            lowest = torch.finfo(scores.dtype).min / 2
+            log_n = torch.where(target == 0, log_n.clamp(min=lowest), log_n)
+        return F.cross_entropy(scores + log_n, target, reduction=reduction)
 
 
 def check_reduction(reduction: str, name: str = 'reduction') -> str:
@@ -205,12 +200,45 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
+def check_scales(
+    temperature: float, feature_scale: float, prototype_scale: Optional[float] = None
+) -> None:
+    """Refuse scales of the similarities that are not above 0.
+
+    Raises:
+        ValueError: If one of them is 0, negative or NaN; a ``prototype_scale`` of None is allowed.
+    """
+    scales = (temperature, feature_scale, 1 if prototype_scale is None else prototype_scale)
+    if not all(scale > 0 for scale in scales):
+        raise ValueError(
+            f'temperature={temperature}, feature_scale={feature_scale} and prototype_scale='
+            f'{prototype_scale} must all be above 0 (a prototype_scale of None is feature_scale)'
+        )
+
+
+def _occurrences(labels: Tensor) -> Tensor:
+    """How often each label occurs in ``labels``, shape (K, ), whatever their range."""
+    ordered = labels.sort().values
+    return torch.searchsorted(ordered, labels, right=True) - torch.searchsorted(ordered, labels)
+
+
+def _reduced(L: Tensor, counted: Tensor, own: slice, ranks: int, reduction: str) -> Tensor:
+    """Losses of this rank's anchors, 0 for those that do not count, and their reduction."""
+    L = torch.where(counted[own], L, 0)
+    if reduction == 'none':
+        return L
+    if reduction == 'sum':
+        return L.sum()
+    # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
+    return L.sum() * ranks / counted.sum().clamp(min=1)
+
+
 def _as_tensor(class_counts) -> Optional[Tensor]:
     """Counts may come as a list or an array."""
     return None if class_counts is None else torch.as_tensor(class_counts)
 
 
-def _check_contrastive(embeddings, labels, prototypes, class_counts, temperature, scale, power):
+def _check_contrastive(embeddings, labels, prototypes, class_counts, prior_power):
     if embeddings.ndim != 2:
         raise ValueError(f'embeddings must have shape (M, D), got {tuple(embeddings.shape)}')
     if labels.is_floating_point() or labels.shape != embeddings.shape[:1]:
@@ -222,15 +250,11 @@ def _check_contrastive(embeddings, labels, prototypes, class_counts, temperature
         raise ValueError(
             f'prototypes must have shape (C, {embeddings.shape[1]}), got {tuple(prototypes.shape)}'
         )
-    if not temperature > 0 or not scale > 0:
-        raise ValueError(
-            f'temperature={temperature} and feature_scale={scale} must both be above 0'
-        )
     num_classes = None if prototypes is None else len(prototypes)
-    _check_counts(class_counts, num_classes, power, 'prototypes')
+    _check_counts(class_counts, num_classes, prior_power, 'prototypes')
     if num_classes is None and class_counts is not None:
         num_classes = len(class_counts)
-    _check_label_values(labels, num_classes, class_counts if power else None)
+    _check_label_values(labels, num_classes, class_counts if prior_power else None)
 
 
 def _check_counts(class_counts, num_classes, prior_power, other):

@@ -199,8 +199,7 @@ class RCLHead(ClsHead):
     def _scores(self, features: Tensor) -> Tensor:
         if self.fc is not None:
             return self.fc(features)
-        sharpness = self.loss_module.feature_scale**2 / self.loss_module.temperature
-        return sharpness * self.projector(features) @ self.prototypes().T
+        return self.loss_module.prototype_sharpness * self.projector(features) @ self.prototypes().T
 
     @staticmethod
     def _hard_labels(data_samples: List[DataSample]) -> Tensor:

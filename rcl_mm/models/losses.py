@@ -12,9 +12,9 @@ from rcl_mm.class_counts import CountsSource
 from rcl_mm.functional import (
     balanced_softmax_loss,
     check_reduction,
+    check_scales,
     rebalanced_contrastive_loss,
 )
-from rcl_mm.models.compiled_contrast import compiled_contrast
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
 
@@ -138,6 +138,7 @@ class RCLLoss(_ClassificationLoss):
         num_classes (int, optional): Number of classes C. Defaults to None.
         temperature (float): Temperature tau of the contrastive softmax. Defaults to 0.1.
         feature_scale (float): Scale s of embeddings and prototypes. Defaults to 1.0.
+        prototype_scale (float, optional): Scale s_p of the prototypes alone. Defaults to None: s.
         prior_power (float): gamma, strength of the balancing by class frequency in the
             contrastive softmax; 0 is BCL. Defaults to 1.0.
         class_averaging (bool): BCL's averaging within classes. Defaults to True.
@@ -149,10 +150,6 @@ class RCLLoss(_ClassificationLoss):
             distributed training. Defaults to True.
         chunk_size (int, optional): Anchors per chunk of the contrastive loss, see
             :func:`rcl_mm.functional.rebalanced_contrastive_loss`. Defaults to None.
-        compile (bool | str): 'cuda-graph' records the contrastive loss with its gradients and
-            replays it, for small models on a GPU that waits for its host. Anything else runs it
-            through ``torch.compile``, in the mode that a string names, which is no faster than
-            its own kernels on a GPU (docs/performance.md). Defaults to False.
         reduction (str): 'mean', 'sum' or 'none' over samples. Defaults to 'mean'.
         loss_weight (float): Weight of the whole loss. Defaults to 1.0.
         ignore_index (int, optional): Label of targets without loss. Defaults to None.
@@ -165,6 +162,7 @@ class RCLLoss(_ClassificationLoss):
         num_classes: Optional[int] = None,
         temperature: float = 0.1,
         feature_scale: float = 1.0,
+        prototype_scale: Optional[float] = None,
         prior_power: float = 1.0,
         class_averaging: bool = True,
         cls_weight: float = 1.0,
@@ -172,7 +170,6 @@ class RCLLoss(_ClassificationLoss):
         cls_prior_power: float = 1.0,
         gather: bool = True,
         chunk_size: Optional[int] = None,
-        compile: Union[bool, str] = False,
         reduction: str = 'mean',
         loss_weight: float = 1.0,
         ignore_index: Optional[int] = None,
@@ -187,24 +184,22 @@ class RCLLoss(_ClassificationLoss):
             ignore_index,
             loss_name,
         )
-        if not (temperature > 0 and feature_scale > 0 and prior_power >= 0):
-            raise ValueError(
-                f'temperature={temperature}, feature_scale={feature_scale} must be above 0 and '
-                f'prior_power={prior_power} 0 or more'
-            )
+        check_scales(temperature, feature_scale, prototype_scale)
+        if not prior_power >= 0:
+            raise ValueError(f'prior_power={prior_power} must be 0 or more')
         if cls_weight < 0 or con_weight < 0:
             raise ValueError(
                 f'cls_weight={cls_weight} and con_weight={con_weight} must be 0 or more'
             )
         self.temperature = temperature
         self.feature_scale = feature_scale
+        self.prototype_scale = prototype_scale
         self.prior_power = prior_power
         self.class_averaging = class_averaging
         self.cls_weight = cls_weight
         self.con_weight = con_weight
         self.gather = gather
         self.chunk_size = chunk_size
-        self._contrast = compiled_contrast(compile) if compile else rebalanced_contrastive_loss
         self._said_what_is_missing = False
 
     def forward(
@@ -281,17 +276,24 @@ class RCLLoss(_ClassificationLoss):
                 'needs a class for every image'
             )
 
+    @property
+    def prototype_sharpness(self) -> float:
+        """s s_p / tau, which an embedding's products with the prototypes are multiplied by."""
+        scale = self.feature_scale if self.prototype_scale is None else self.prototype_scale
+        return self.feature_scale * scale / self.temperature
+
     def contrastive(
         self, embeddings: Tensor, labels: Tensor, prototypes: Optional[Tensor] = None
     ) -> Tensor:
         """Rebalanced contrastive loss, a scalar without ``con_weight`` and ``loss_weight``."""
-        return self._contrast(
+        return rebalanced_contrastive_loss(
             embeddings,
             labels,
             prototypes,
             self.known_class_counts() if self.prior_power else None,
             temperature=self.temperature,
             feature_scale=self.feature_scale,
+            prototype_scale=self.prototype_scale,
             prior_power=self.prior_power,
             class_averaging=self.class_averaging,
             gather=self.gather,

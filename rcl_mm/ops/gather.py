@@ -20,7 +20,6 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributed.distributed_c10d import _get_default_store
 
 PADDING_LABEL = -1
 """Label of the rows that fill up a smaller batch: no key for any anchor."""
@@ -128,7 +127,7 @@ def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
     hang or mix up its message with another one.
     """
     rank, ranks = dist.get_rank(), dist.get_world_size()
-    store = dist.PrefixStore(f'rcl_mm/rows/{next(_agreements)}', _get_default_store())
+    store = dist.PrefixStore(f'rcl_mm/rows/{next(_agreements)}', _store())
     kind = f'{embeddings.shape[1]} {embeddings.dtype}'
     store.set(str(rank), f'{len(embeddings)} {kind}')
     try:
@@ -140,7 +139,7 @@ def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
             f'any step before, but the batch of ranks {absent} has not grown within {seconds:g} s: '
             'give all ranks the same batch size (drop_last, or a sampler that rounds up)'
         )
-        _get_default_store().set(_OUTGROWN, message)
+        _store().set(_OUTGROWN, message)
         raise ValueError(message) from error
     answers = [store.get(str(other)).decode().split(' ', 1) for other in range(ranks)]
     for other, (_, other_kind) in enumerate(answers):
@@ -152,10 +151,15 @@ def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
     return max(int(count) for count, _ in answers)
 
 
+def _store() -> 'dist.Store':
+    """The key-value store through which the process group was set up."""
+    return dist.distributed_c10d._get_default_store()
+
+
 def _reason_of_a_rank_that_left() -> Optional[str]:
     """Why a collective failed, if a rank left because its batch had grown alone."""
     try:
-        store = _get_default_store()
+        store = _store()
         return store.get(_OUTGROWN).decode() if store.check([_OUTGROWN]) else None
     except RuntimeError:  # the store went down with the rank that held it
         return None
