@@ -44,7 +44,7 @@ def test_merge__writes_the_document(run_all, tmp_path, monkeypatch, capsys):
     text = (tmp_path / 'performance' / 'some_cpu_2_cores.md').read_text()
     assert '- processor: Some CPU, 2 cores\n' in text
     assert '| a    | 0.16     | <= 0.3 | met |' in text
-    assert text.count('not measured') == 4
+    assert text.count('not measured') == 3
 
 
 def test_only__replaces_its_section_and_keeps_the_others(run_all, tmp_path, monkeypatch):
