@@ -79,7 +79,7 @@ def test_write__rows_that_need_a_gpu(run_all):
     # The GPU's own page lacks the training step, alone and with its loader.
     assert run_all.write(gpu).read_text().count('| not measured') == 2
     text = run_all.write(results()).read_text()
-    assert text.count('not here: see nvidia_h100.md') == 2
+    assert text.count('not here: see nvidia_h100.md') == 1
     assert text.count('| not measured') == 2
 
 
