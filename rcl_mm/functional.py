@@ -13,7 +13,7 @@ class prototypes)::
     s_ik = s^2 u_i.u_k / tau for embeddings,  s s_p u_i.c_k / tau for prototypes
 """
 
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +27,8 @@ __all__ = [
     'at_least_float32',
     'balanced_softmax_loss',
     'check_reduction',
-    'check_scales',
     'rebalanced_contrastive_loss',
+    'similarity_scales',
 ]
 
 REDUCTIONS = ('mean', 'sum', 'none')
@@ -78,7 +78,7 @@ def rebalanced_contrastive_loss(
             Defaults to 'mean'.
         chunk_size (int, optional): Anchors per chunk. Below M, the similarity matrix is computed
             again chunk by chunk in the backward pass instead of being kept. None keeps it up to
-            32 MiB, and stays below 64 MiB beside inputs and gradients. Defaults to None.
+            18 MiB, and stays below 64 MiB beside inputs and gradients. Defaults to None.
 
     Returns:
         Tensor: Scalar, or shape (M, ) with ``reduction='none'``. An anchor without a positive
@@ -97,37 +97,33 @@ def rebalanced_contrastive_loss(
         >>> loss = rebalanced_contrastive_loss(u, labels, prototypes, torch.tensor([90, 30, 9, 3]))
     """
     class_counts = _as_tensor(class_counts)
-    s, tau, gamma = feature_scale, temperature, prior_power
-    s_p = s if prototype_scale is None else prototype_scale
     check_reduction(reduction)
-    check_scales(temperature, feature_scale, prototype_scale)
+    scales = similarity_scales(temperature, feature_scale, prototype_scale)
     _check_contrastive(embeddings, labels, prototypes, class_counts, prior_power)
     with torch.autocast(embeddings.device.type, enabled=False):
+        # Keys k: embeddings u of all ranks, then prototypes c. Anchors i: the keys of this rank.
         u, y, first, ranks = at_least_float32(embeddings), labels, 0, 1
         if gather:
             u, y, first, ranks = gather_embeddings(u, y)
-        own = slice(first, first + len(labels))  # the anchors i among the keys k
+        i = slice(first, first + len(labels))
         c = u.new_empty(0, u.shape[1]) if prototypes is None else prototypes.to(u.dtype)
         y_k = torch.cat([y, torch.arange(len(c), device=y.device)])
         is_key = y_k != PADDING_LABEL
 
         B = _occurrences(y_k).to(u.dtype)  # |B_{y_k}|
-        P = (B[own] - 1).clamp(min=1)  # |P(i)|, which is |B_{y_i} \ {i}|
+        P = (B[i] - 1).clamp(min=1)  # |P(i)|, and |B_{y_k} \ {i}| of the anchor's own class
         log_n = torch.zeros_like(B)  # gamma log n_{y_k}
-        if gamma and class_counts is not None:
-            log_n = (gamma * class_counts.to(u).log())[y_k]
-        # The keys of the anchor's own class are averaged over one less.
-        log_B, own_bias = (
-            (B.log(), (B[own] / P).log()) if class_averaging else (0, torch.zeros_like(P))
-        )
-        bias = (log_n - log_B).masked_fill(~is_key, -torch.inf)
+        if prior_power and class_counts is not None:
+            log_n = (prior_power * class_counts.to(u).log())[y_k]
+        bias, own_bias = log_n, torch.zeros_like(P)
+        if class_averaging:  # - log|B_{y_k} \ {i}|; own_bias is what the keys of y_i have more
+            bias, own_bias = log_n - B.log(), (B[i] / P).log()
+        bias = bias.masked_fill(~is_key, -torch.inf)
         log_sum_exp, mean_s_ip = contrast_sums(
-            *(u, c, y_k, P, bias, own_bias, first),
-            scales=(s * s / tau, s * s_p / tau),
-            chunk_size=chunk_size,
+            u, c, y_k, P, bias, own_bias, first, scales, chunk_size
         )
         counted = (is_key & (B > 1))[: len(y)]  # which of all ranks' anchors have a positive
-        return _reduced(log_sum_exp - log_n[own] - mean_s_ip, counted, own, ranks, reduction)
+        return _reduced(log_sum_exp - log_n[i] - mean_s_ip, counted, i, ranks, reduction)
 
 
 def balanced_softmax_loss(
@@ -200,20 +196,22 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def check_scales(
+def similarity_scales(
     temperature: float, feature_scale: float, prototype_scale: Optional[float] = None
-) -> None:
-    """Refuse scales of the similarities that are not above 0.
+) -> Tuple[float, float]:
+    """s^2 / tau and s s_p / tau: what products with embeddings and prototypes are multiplied by.
 
     Raises:
-        ValueError: If one of them is 0, negative or NaN; a ``prototype_scale`` of None is allowed.
+        ValueError: If one of the settings is not above 0.
     """
-    scales = (temperature, feature_scale, 1 if prototype_scale is None else prototype_scale)
-    if not all(scale > 0 for scale in scales):
+    s, tau = feature_scale, temperature
+    s_p = s if prototype_scale is None else prototype_scale
+    if not (s > 0 and s_p > 0 and tau > 0):
         raise ValueError(
-            f'temperature={temperature}, feature_scale={feature_scale} and prototype_scale='
-            f'{prototype_scale} must all be above 0 (a prototype_scale of None is feature_scale)'
+            f'temperature={tau}, feature_scale={s} and prototype_scale={prototype_scale} must all '
+            'be above 0 (a prototype_scale of None is feature_scale)'
         )
+    return s * s / tau, s * s_p / tau
 
 
 def _occurrences(labels: Tensor) -> Tensor:
@@ -222,9 +220,9 @@ def _occurrences(labels: Tensor) -> Tensor:
     return torch.searchsorted(ordered, labels, right=True) - torch.searchsorted(ordered, labels)
 
 
-def _reduced(L: Tensor, counted: Tensor, own: slice, ranks: int, reduction: str) -> Tensor:
+def _reduced(L: Tensor, counted: Tensor, i: slice, ranks: int, reduction: str) -> Tensor:
     """Losses of this rank's anchors, 0 for those that do not count, and their reduction."""
-    L = torch.where(counted[own], L, 0)
+    L = torch.where(counted[i], L, 0)
     if reduction == 'none':
         return L
     if reduction == 'sum':

@@ -12,7 +12,7 @@ from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from rcl_mm.functional import at_least_float32
+from rcl_mm.functional import at_least_float32, similarity_scales
 from rcl_mm.models.projectors import ContrastiveProjector, CosineClassifier
 from rcl_mm.models.similarity_stats import similarity_stats
 
@@ -199,7 +199,9 @@ class RCLHead(ClsHead):
     def _scores(self, features: Tensor) -> Tensor:
         if self.fc is not None:
             return self.fc(features)
-        return self.loss_module.prototype_sharpness * self.projector(features) @ self.prototypes().T
+        loss = self.loss_module
+        _, scale = similarity_scales(loss.temperature, loss.feature_scale, loss.prototype_scale)
+        return scale * self.projector(features) @ self.prototypes().T
 
     @staticmethod
     def _hard_labels(data_samples: List[DataSample]) -> Tensor:

@@ -12,8 +12,8 @@ from rcl_mm.class_counts import CountsSource
 from rcl_mm.functional import (
     balanced_softmax_loss,
     check_reduction,
-    check_scales,
     rebalanced_contrastive_loss,
+    similarity_scales,
 )
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
@@ -184,7 +184,9 @@ class RCLLoss(_ClassificationLoss):
             ignore_index,
             loss_name,
         )
-        check_scales(temperature, feature_scale, prototype_scale)
+        similarity_scales(
+            temperature, feature_scale, prototype_scale
+        )  # refuses what is not above 0
         if not prior_power >= 0:
             raise ValueError(f'prior_power={prior_power} must be 0 or more')
         if cls_weight < 0 or con_weight < 0:
@@ -275,12 +277,6 @@ class RCLLoss(_ClassificationLoss):
                 f'ignore_index={ignore_index} is for class scores alone: the contrastive part '
                 'needs a class for every image'
             )
-
-    @property
-    def prototype_sharpness(self) -> float:
-        """s s_p / tau, which an embedding's products with the prototypes are multiplied by."""
-        scale = self.feature_scale if self.prototype_scale is None else self.prototype_scale
-        return self.feature_scale * scale / self.temperature
 
     def contrastive(
         self, embeddings: Tensor, labels: Tensor, prototypes: Optional[Tensor] = None
