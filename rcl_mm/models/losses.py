@@ -184,9 +184,8 @@ class RCLLoss(_ClassificationLoss):
             ignore_index,
             loss_name,
         )
-        similarity_scales(
-            temperature, feature_scale, prototype_scale
-        )  # refuses what is not above 0
+        # Refuses what is not above 0, before the first batch.
+        similarity_scales(temperature, feature_scale, prototype_scale)
         if not prior_power >= 0:
             raise ValueError(f'prior_power={prior_power} must be 0 or more')
         if cls_weight < 0 or con_weight < 0:
