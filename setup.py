@@ -22,13 +22,30 @@ def read_readme() -> str:
     return readme.read_text(encoding='utf-8') if readme.is_file() else ''
 
 
-# mmcv and mmcv-lite both install the package `mmcv`, each over the other's files. Neither is a
-# hard requirement, so that an existing full mmcv is never overwritten: `rcl_mm[mmcv-lite]` asks
-# for the one without compiled operators, which is all that classification needs.
+# What the registered parts, the tools and the report need. The losses alone need torch and numpy,
+# so that they can be installed where there is no OpenMMLab.
+OPENMMLAB = [
+    'torchvision>=0.19',
+    'timm>=1.0.9',
+    'mmengine>=0.10.7,<1.0',
+    'mmpretrain>=1.2.0,<2.0',
+    'scikit-learn>=1.4',
+    'scipy>=1.11',
+    'matplotlib>=3.8',
+    'pillow>=10',
+    'opencv-python>=4.8',
+    'jinja2>=3.1',
+    'rich>=13',
+]
+
+# mmcv and mmcv-lite both install the package `mmcv`, each over the other's files. Neither comes
+# with `mm`, so that an existing full mmcv is never overwritten: `rcl_mm[mmcv-lite]` asks for the
+# one without compiled operators, which is all that classification needs.
 EXTRAS = {
+    'mm': OPENMMLAB,
+    'openmmlab': OPENMMLAB,
     'mmcv-lite': ['mmcv-lite>=2.0.0,<2.2.0'],
     'tensorboard': ['tensorboard>=2.16'],
-    'perf': ['kornia>=0.7'],
     'export': ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.3'],
     'study': ['pandas>=2.2', 'scipy>=1.11', 'tabulate>=0.9'],
     'test': [
@@ -70,19 +87,6 @@ setup(
     # Experiments of this project's own, whose machinery (tools/study/) stays in the source tree.
     exclude_package_data={'rcl_mm': ['.mim/tools/study.py', '.mim/tools/ablate.py']},
     zip_safe=False,
-    install_requires=[
-        'torch>=2.4',
-        'torchvision>=0.19',
-        'timm>=1.0.9',
-        'mmengine>=0.10.7,<1.0',
-        'mmpretrain>=1.2.0,<2.0',
-        'numpy>=1.26,<3',
-        'scikit-learn>=1.4',
-        'matplotlib>=3.8',
-        'pillow>=10',
-        'opencv-python>=4.8',
-        'jinja2>=3.1',
-        'rich>=13',
-    ],
+    install_requires=['torch>=2.4', 'numpy>=1.26,<3'],
     extras_require=EXTRAS,
 )

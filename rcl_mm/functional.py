@@ -8,25 +8,28 @@ For an anchor i with label y_i, positives P(i) and keys k (the other embeddings 
 class prototypes)::
 
     L_i = logsumexp_{k != i} ( s_ik + gamma log n_{y_k} - log|B_{y_k} \\ {i}| )
-          - gamma log n_{y_i} - mean_{p in P(i)} s_ip,          s_ik = feature_scale^2 u_i.u_k / tau
+          - gamma log n_{y_i} - mean_{p in P(i)} s_ip
+
+    s_ik = s^2 u_i.u_k / tau for embeddings,  s s_p u_i.c_k / tau for prototypes
 """
 
-from typing import Optional, Union
+from typing import Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rcl_mm.balanced_contrast import BalancedContrast, plan_rows, without_autocast
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS
-from rcl_mm.distributed import gather_embeddings
-from rcl_mm.key_terms import key_terms, log_class_prior
+from rcl_mm.errors import InputError
+from rcl_mm.ops.contrast import contrast_sums
+from rcl_mm.ops.gather import PADDING_LABEL, gather_embeddings
 
 __all__ = [
     'at_least_float32',
     'balanced_softmax_loss',
     'check_reduction',
     'rebalanced_contrastive_loss',
+    'similarity_scales',
 ]
 
 REDUCTIONS = ('mean', 'sum', 'none')
@@ -40,6 +43,7 @@ def rebalanced_contrastive_loss(
     *,
     temperature: float = 0.1,
     feature_scale: float = 1.0,
+    prototype_scale: Optional[float] = None,
     prior_power: float = 1.0,
     class_averaging: bool = True,
     gather: bool = False,
@@ -62,6 +66,8 @@ def rebalanced_contrastive_loss(
         temperature (float): tau > 0. Defaults to 0.1.
         feature_scale (float): s > 0; embeddings and prototypes are multiplied by it, which with
             unit-norm embeddings is the temperature tau / s^2. Defaults to 1.0.
+        prototype_scale (float, optional): s_p > 0; prototypes are multiplied by it instead, which
+            is no longer a temperature. Defaults to None: s_p = s.
         prior_power (float): gamma >= 0, the strength of the class-frequency balancing.
             Defaults to 1.0.
         class_averaging (bool): Average the denominator's terms within each class, so that
@@ -73,16 +79,17 @@ def rebalanced_contrastive_loss(
             Defaults to 'mean'.
         chunk_size (int, optional): Anchors per chunk. Below M, the similarity matrix is computed
             again chunk by chunk in the backward pass instead of being kept. None keeps it up to
-            64 MiB and chunks above. Defaults to None.
+            18 MiB, and stays below 64 MiB beside inputs and gradients. Defaults to None.
 
     Returns:
         Tensor: Scalar, or shape (M, ) with ``reduction='none'``. An anchor without a positive
         counts zero and is left out of the mean; without any the loss is 0 with a gradient of 0.
 
     Raises:
-        ValueError: For shapes or settings that do not fit, and for labels out of range or with a
+        InputError: For shapes or settings that do not fit, and for labels out of range or with a
             class count of zero. The values of labels are looked at on the CPU only: on an
             accelerator that would make it wait (``ClassCountsHook`` checks them before training).
+            An embedding labelled -1 is left out there.
 
     Example:
         >>> u = F.normalize(torch.randn(8, 16), dim=1)
@@ -91,49 +98,33 @@ def rebalanced_contrastive_loss(
         >>> loss = rebalanced_contrastive_loss(u, labels, prototypes, torch.tensor([90, 30, 9, 3]))
     """
     class_counts = _as_tensor(class_counts)
-    _check_contrastive(
-        embeddings, labels, prototypes, class_counts, temperature, feature_scale, prior_power
-    )
     check_reduction(reduction)
-    with without_autocast(embeddings.device.type):
-        keys = at_least_float32(embeddings)
-        prototypes = None if prototypes is None else prototypes.to(keys.dtype)
-        anchors, offset, key_labels, ranks = len(keys), 0, labels, 1
+    scales = similarity_scales(temperature, feature_scale, prototype_scale)
+    _check_contrastive(embeddings, labels, prototypes, class_counts, prior_power)
+    with torch.autocast(embeddings.device.type, enabled=False):
+        # Keys k: embeddings u of all ranks, then prototypes c. Anchors i: the keys of this rank.
+        u, y, first, ranks = at_least_float32(embeddings), labels, 0, 1
         if gather:
-            keys, key_labels, offset, ranks = gather_embeddings(keys, labels)
-        own = slice(offset, offset + anchors)
-        terms = key_terms(
-            key_labels,
-            own,
-            class_counts,
-            prior_power,
-            prototypes,
-            class_averaging,
-            ranks > 1,
-            keys,
+            u, y, first, ranks = gather_embeddings(u, y)
+        i = slice(first, first + len(labels))
+        c = u.new_empty(0, u.shape[1]) if prototypes is None else prototypes.to(u.dtype)
+        y_k = torch.cat([y, torch.arange(len(c), device=y.device)])
+        is_key = y_k != PADDING_LABEL
+
+        B = _occurrences(y_k).to(u.dtype)  # |B_{y_k}|
+        P = (B[i] - 1).clamp(min=1)  # |P(i)|, and |B_{y_k} \ {i}| of the anchor's own class
+        log_n = torch.zeros_like(B)  # gamma log n_{y_k}
+        if prior_power and class_counts is not None:
+            log_n = (prior_power * class_counts.to(u).log())[y_k]
+        bias, own_bias = log_n, torch.zeros_like(P)
+        if class_averaging:  # - log|B_{y_k} \ {i}|; own_bias is what the keys of y_i have more
+            bias, own_bias = log_n - B.log(), (B[i] / P).log()
+        bias = bias.masked_fill(~is_key, -torch.inf)
+        log_sum_exp, mean_s_ip = contrast_sums(
+            u, c, y_k, P, bias, own_bias, first, scales, chunk_size
         )
-        rows = plan_rows(anchors, len(terms.bias), keys.element_size(), chunk_size)
-        # Without prototypes, and between ranks, not every anchor counts.
-        early = reduction if terms.valid is None and anchors else 'none'
-        loss = BalancedContrast.apply(
-            keys,
-            prototypes,
-            key_labels,
-            terms.bias,
-            terms.own_bias,
-            terms.positives,
-            (offset, anchors, feature_scale**2 / temperature, rows, early),
-        )
-        if early != 'none':
-            return loss
-        if prototypes is None:
-            loss = torch.where(terms.positives > 0, loss, loss.new_zeros(()))
-        if reduction == 'none':
-            return loss
-        if reduction == 'sum' or not anchors and terms.valid is None:
-            return loss.sum()
-        # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
-        return loss.sum() * ranks / terms.valid.sum().clamp(min=1)
+        counted = (is_key & (B > 1))[: len(y)]  # which of all ranks' anchors have a positive
+        return _reduced(log_sum_exp - log_n[i] - mean_s_ip, counted, i, ranks, reduction)
 
 
 def balanced_softmax_loss(
@@ -161,14 +152,14 @@ def balanced_softmax_loss(
         Tensor: Scalar, or shape (N, ) with ``reduction='none'``.
 
     Raises:
-        ValueError: For shapes that do not fit, and, on the CPU, for labels out of range or with a
+        InputError: For shapes that do not fit, and, on the CPU, for labels out of range or with a
             class count of zero.
     """
     if scores.ndim != 2:
-        raise ValueError(f'scores must have shape (N, C), got {tuple(scores.shape)}')
+        raise InputError(f'scores must have shape (N, C), got {tuple(scores.shape)}')
     soft = target.is_floating_point()
     if target.shape != (scores.shape if soft else scores.shape[:1]):
-        raise ValueError(
+        raise InputError(
             f'target has shape {tuple(target.shape)} and type {target.dtype}: with scores of shape '
             f'{tuple(scores.shape)} give (N,) integer labels or (N, C) probabilities'
         )
@@ -177,26 +168,27 @@ def balanced_softmax_loss(
     _check_counts(class_counts, scores.shape[1], prior_power, 'scores')
     if not soft:
         _check_label_values(target, scores.shape[1], class_counts if prior_power else None)
-    with without_autocast(scores.device.type):
+    with torch.autocast(scores.device.type, enabled=False):
         scores = at_least_float32(scores)
-        if class_counts is not None and prior_power != 0:
-            scores = scores + log_class_prior(class_counts, scores, prior_power)
-        if not soft:
-            return F.cross_entropy(scores, target, reduction=reduction)
-        # A class of no training image has log-probability -inf; with target 0 it adds nothing.
-        terms = target.to(scores.dtype) * F.log_softmax(scores, dim=1).masked_fill(target == 0, 0)
-        loss = -terms.sum(dim=1)
-        return {'mean': loss.mean, 'sum': loss.sum, 'none': lambda: loss}[reduction]()
+        log_n = torch.zeros_like(scores[:1])
+        if prior_power and class_counts is not None:
+            log_n = prior_power * class_counts.to(scores).log()
+        if soft:
+            target = target.to(scores.dtype)
+            # A class without training images has log n = -inf, and -inf times a target of 0 is NaN.
+            lowest = torch.finfo(scores.dtype).min / 2
+            log_n = torch.where(target == 0, log_n.clamp(min=lowest), log_n)
+        return F.cross_entropy(scores + log_n, target, reduction=reduction)
 
 
 def check_reduction(reduction: str, name: str = 'reduction') -> str:
     """The reduction, if it is one.
 
     Raises:
-        ValueError: If it is not 'mean', 'sum' or 'none'; ``name`` says what was given wrong.
+        InputError: If it is not 'mean', 'sum' or 'none'; ``name`` says what was given wrong.
     """
     if reduction not in REDUCTIONS:
-        raise ValueError(f'{name}="{reduction}" is unknown, allowed are {REDUCTIONS}')
+        raise InputError(f'{name}="{reduction}" is unknown, allowed are {REDUCTIONS}')
     return reduction
 
 
@@ -205,45 +197,76 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
+def similarity_scales(
+    temperature: float, feature_scale: float, prototype_scale: Optional[float] = None
+) -> Tuple[float, float]:
+    """s^2 / tau and s s_p / tau: what products with embeddings and prototypes are multiplied by.
+
+    Raises:
+        InputError: If one of the settings is not above 0.
+    """
+    s, tau = feature_scale, temperature
+    s_p = s if prototype_scale is None else prototype_scale
+    if not (s > 0 and s_p > 0 and tau > 0):
+        raise InputError(
+            f'temperature={tau}, feature_scale={s} and prototype_scale={prototype_scale} must all '
+            'be above 0 (a prototype_scale of None is feature_scale)'
+        )
+    return s * s / tau, s * s_p / tau
+
+
+def _occurrences(labels: Tensor) -> Tensor:
+    """How often each label occurs in ``labels``, shape (K, ), whatever their range."""
+    ordered = labels.sort().values
+    return torch.searchsorted(ordered, labels, right=True) - torch.searchsorted(ordered, labels)
+
+
+def _reduced(L: Tensor, counted: Tensor, i: slice, ranks: int, reduction: str) -> Tensor:
+    """Losses of this rank's anchors, 0 for those that do not count, and their reduction."""
+    L = torch.where(counted[i], L, 0)
+    if reduction == 'none':
+        return L
+    if reduction == 'sum':
+        return L.sum()
+    # Over all ranks' anchors: DDP divides by the number of ranks, hence the factor.
+    return L.sum() * ranks / counted.sum().clamp(min=1)
+
+
 def _as_tensor(class_counts) -> Optional[Tensor]:
     """Counts may come as a list or an array."""
     return None if class_counts is None else torch.as_tensor(class_counts)
 
 
-def _check_contrastive(embeddings, labels, prototypes, class_counts, temperature, scale, power):
+def _check_contrastive(embeddings, labels, prototypes, class_counts, prior_power):
     if embeddings.ndim != 2:
-        raise ValueError(f'embeddings must have shape (M, D), got {tuple(embeddings.shape)}')
+        raise InputError(f'embeddings must have shape (M, D), got {tuple(embeddings.shape)}')
     if labels.is_floating_point() or labels.shape != embeddings.shape[:1]:
-        raise ValueError(
+        raise InputError(
             f'labels must be integers of shape ({len(embeddings)},), got {labels.dtype} of shape '
             f'{tuple(labels.shape)}: the contrastive loss has no soft labels (no mixup or cutmix)'
         )
     if prototypes is not None and prototypes.shape[1:] != embeddings.shape[1:]:
-        raise ValueError(
+        raise InputError(
             f'prototypes must have shape (C, {embeddings.shape[1]}), got {tuple(prototypes.shape)}'
         )
-    if not temperature > 0 or not scale > 0:
-        raise ValueError(
-            f'temperature={temperature} and feature_scale={scale} must both be above 0'
-        )
     num_classes = None if prototypes is None else len(prototypes)
-    _check_counts(class_counts, num_classes, power, 'prototypes')
+    _check_counts(class_counts, num_classes, prior_power, 'prototypes')
     if num_classes is None and class_counts is not None:
         num_classes = len(class_counts)
-    _check_label_values(labels, num_classes, class_counts if power else None)
+    _check_label_values(labels, num_classes, class_counts if prior_power else None)
 
 
 def _check_counts(class_counts, num_classes, prior_power, other):
     if prior_power < 0:
-        raise ValueError(f'prior_power={prior_power} must be 0 or more')
+        raise InputError(f'prior_power={prior_power} must be 0 or more')
     if class_counts is None:
         if prior_power != 0:
-            raise ValueError(
+            raise InputError(
                 f'class_counts are unknown, but prior_power={prior_power} needs them: '
                 f'{WAYS_TO_GIVE_COUNTS}'
             )
     elif num_classes is not None and len(class_counts) != num_classes:
-        raise ValueError(
+        raise InputError(
             f'class_counts has {len(class_counts)} entries, but the {other} have {num_classes} '
             'classes: give one count per class'
         )
@@ -256,12 +279,12 @@ def _check_label_values(labels, num_classes, class_counts):
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or (num_classes is not None and high >= num_classes):
         allowed = 'at least 0' if num_classes is None else f'0..{num_classes - 1}'
-        raise ValueError(f'labels run from {low} to {high}, allowed is {allowed}')
+        raise InputError(f'labels run from {low} to {high}, allowed is {allowed}')
     if class_counts is not None and class_counts.device.type == 'cpu':
         absent = class_counts[labels] <= 0
         if absent.any():
             label = int(labels[absent][0])
-            raise ValueError(
+            raise InputError(
                 f'class {label} is in the batch, but class_counts[{label}] is '
                 f'{class_counts[label].item():g}: counts must come from the training set in use'
             )

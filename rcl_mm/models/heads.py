@@ -13,7 +13,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from rcl_mm.errors import InputError
-from rcl_mm.functional import at_least_float32
+from rcl_mm.functional import at_least_float32, similarity_scales
 from rcl_mm.models.projectors import ContrastiveProjector, CosineClassifier
 from rcl_mm.models.similarity_stats import similarity_stats
 
@@ -200,8 +200,9 @@ class RCLHead(ClsHead):
     def _scores(self, features: Tensor) -> Tensor:
         if self.fc is not None:
             return self.fc(features)
-        sharpness = self.loss_module.feature_scale**2 / self.loss_module.temperature
-        return sharpness * self.projector(features) @ self.prototypes().T
+        loss = self.loss_module
+        _, scale = similarity_scales(loss.temperature, loss.feature_scale, loss.prototype_scale)
+        return scale * self.projector(features) @ self.prototypes().T
 
     @staticmethod
     def _hard_labels(data_samples: List[DataSample]) -> Tensor:

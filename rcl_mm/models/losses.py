@@ -9,12 +9,13 @@ from mmpretrain.models.losses.utils import weight_reduce_loss
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource
+from rcl_mm.errors import InputError
 from rcl_mm.functional import (
     balanced_softmax_loss,
     check_reduction,
     rebalanced_contrastive_loss,
+    similarity_scales,
 )
-from rcl_mm.models.compiled_contrast import compiled_contrast
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
 
@@ -138,6 +139,7 @@ class RCLLoss(_ClassificationLoss):
         num_classes (int, optional): Number of classes C. Defaults to None.
         temperature (float): Temperature tau of the contrastive softmax. Defaults to 0.1.
         feature_scale (float): Scale s of embeddings and prototypes. Defaults to 1.0.
+        prototype_scale (float, optional): Scale s_p of the prototypes alone. Defaults to None: s.
         prior_power (float): gamma, strength of the balancing by class frequency in the
             contrastive softmax; 0 is BCL. Defaults to 1.0.
         class_averaging (bool): BCL's averaging within classes. Defaults to True.
@@ -149,10 +151,6 @@ class RCLLoss(_ClassificationLoss):
             distributed training. Defaults to True.
         chunk_size (int, optional): Anchors per chunk of the contrastive loss, see
             :func:`rcl_mm.functional.rebalanced_contrastive_loss`. Defaults to None.
-        compile (bool | str): 'cuda-graph' records the contrastive loss with its gradients and
-            replays it, for small models on a GPU that waits for its host. Anything else runs it
-            through ``torch.compile``, in the mode that a string names, which is no faster than
-            its own kernels on a GPU (docs/performance.md). Defaults to False.
         reduction (str): 'mean', 'sum' or 'none' over samples. Defaults to 'mean'.
         loss_weight (float): Weight of the whole loss. Defaults to 1.0.
         ignore_index (int, optional): Label of targets without loss. Defaults to None.
@@ -165,6 +163,7 @@ class RCLLoss(_ClassificationLoss):
         num_classes: Optional[int] = None,
         temperature: float = 0.1,
         feature_scale: float = 1.0,
+        prototype_scale: Optional[float] = None,
         prior_power: float = 1.0,
         class_averaging: bool = True,
         cls_weight: float = 1.0,
@@ -172,7 +171,6 @@ class RCLLoss(_ClassificationLoss):
         cls_prior_power: float = 1.0,
         gather: bool = True,
         chunk_size: Optional[int] = None,
-        compile: Union[bool, str] = False,
         reduction: str = 'mean',
         loss_weight: float = 1.0,
         ignore_index: Optional[int] = None,
@@ -187,24 +185,23 @@ class RCLLoss(_ClassificationLoss):
             ignore_index,
             loss_name,
         )
-        if not (temperature > 0 and feature_scale > 0 and prior_power >= 0):
-            raise ValueError(
-                f'temperature={temperature}, feature_scale={feature_scale} must be above 0 and '
-                f'prior_power={prior_power} 0 or more'
-            )
+        # Refuses what is not above 0, before the first batch.
+        similarity_scales(temperature, feature_scale, prototype_scale)
+        if not prior_power >= 0:
+            raise InputError(f'prior_power={prior_power} must be 0 or more')
         if cls_weight < 0 or con_weight < 0:
-            raise ValueError(
+            raise InputError(
                 f'cls_weight={cls_weight} and con_weight={con_weight} must be 0 or more'
             )
         self.temperature = temperature
         self.feature_scale = feature_scale
+        self.prototype_scale = prototype_scale
         self.prior_power = prior_power
         self.class_averaging = class_averaging
         self.cls_weight = cls_weight
         self.con_weight = con_weight
         self.gather = gather
         self.chunk_size = chunk_size
-        self._contrast = compiled_contrast(compile) if compile else rebalanced_contrastive_loss
         self._said_what_is_missing = False
 
     def forward(
@@ -234,7 +231,7 @@ class RCLLoss(_ClassificationLoss):
             ignore_index (int, optional): Label of targets without loss; class scores only.
 
         Raises:
-            ValueError: For unknown class counts, shapes that do not fit, M no multiple of N, and
+            InputError: For unknown class counts, shapes that do not fit, M no multiple of N, and
                 with embeddings for any reduction but the mean or an ``ignore_index``.
         """
         reduction, index = self._settings(reduction_override, ignore_index)
@@ -247,7 +244,7 @@ class RCLLoss(_ClassificationLoss):
             self.require_contrastive(reduction, index)
             if labels is None:
                 if target.is_floating_point() or len(embeddings) % len(target):
-                    raise ValueError(
+                    raise InputError(
                         f'{len(embeddings)} embeddings for {len(target)} targets '
                         f'({target.dtype}): give labels of shape ({len(embeddings)},)'
                     )
@@ -268,15 +265,15 @@ class RCLLoss(_ClassificationLoss):
         """Refuse settings that class scores have and the contrastive part has not.
 
         Raises:
-            ValueError: For a reduction other than 'mean', or an ``ignore_index``.
+            InputError: For a reduction other than 'mean', or an ``ignore_index``.
         """
         if reduction != 'mean':
-            raise ValueError(
+            raise InputError(
                 f'reduction="{reduction}" is not defined for scores and embeddings at once: '
                 'use "mean"'
             )
         if ignore_index is not None:
-            raise ValueError(
+            raise InputError(
                 f'ignore_index={ignore_index} is for class scores alone: the contrastive part '
                 'needs a class for every image'
             )
@@ -285,13 +282,14 @@ class RCLLoss(_ClassificationLoss):
         self, embeddings: Tensor, labels: Tensor, prototypes: Optional[Tensor] = None
     ) -> Tensor:
         """Rebalanced contrastive loss, a scalar without ``con_weight`` and ``loss_weight``."""
-        return self._contrast(
+        return rebalanced_contrastive_loss(
             embeddings,
             labels,
             prototypes,
             self.known_class_counts() if self.prior_power else None,
             temperature=self.temperature,
             feature_scale=self.feature_scale,
+            prototype_scale=self.prototype_scale,
             prior_power=self.prior_power,
             class_averaging=self.class_averaging,
             gather=self.gather,

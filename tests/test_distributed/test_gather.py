@@ -10,8 +10,8 @@ import torch
 import torch.distributed as dist
 from test_functional.cases import ABLATION, COUNTS, counts_for, make_batch
 
-from rcl_mm import distributed
 from rcl_mm.functional import rebalanced_contrastive_loss
+from rcl_mm.ops import gather
 
 from .ranks import RankError
 from .wrong_gathers import WRONG
@@ -33,13 +33,13 @@ def shares(sizes, rows=2 * IMAGES):
 
 def loss_of_rank(rank, world_size, sizes, options, prototypes, wrong=None, **more):
     """One rank's loss and DDP's gradients: of its own rows, and averaged for the centres."""
-    distributed._agreed = (None, 0)  # as in a new job
+    gather._agreed = (None, 0)  # as in a new job
     embeddings, labels, centres = global_batch(prototypes)
     own = shares(sizes)[rank]
     embeddings = embeddings[own].clone().requires_grad_()
     centres = None if centres is None else centres.requires_grad_()
-    gather = mock.patch('rcl_mm.functional.gather_embeddings', WRONG.get(wrong))
-    with gather if wrong else mock.MagicMock():
+    other = mock.patch('rcl_mm.functional.gather_embeddings', WRONG.get(wrong))
+    with other if wrong else mock.MagicMock():
         loss = rebalanced_contrastive_loss(
             embeddings, labels[own], centres, counts_for(options), gather=True, **options, **more
         )
@@ -152,9 +152,9 @@ def test_without_gather_each_rank_has_its_own_batch(two_ranks):
 
 
 def gather_of_kind(rank, world_size, dimensions, types):
-    distributed._agreed = (None, 0)  # as in a new job
+    gather._agreed = (None, 0)  # as in a new job
     embeddings = torch.zeros(4, dimensions[rank], dtype=getattr(torch, types[rank]))
-    distributed.gather_embeddings(embeddings, torch.zeros(4, dtype=torch.long))
+    gather.gather_embeddings(embeddings, torch.zeros(4, dtype=torch.long))
 
 
 @pytest.mark.parametrize(
@@ -169,18 +169,18 @@ def test_ranks_with_different_embeddings_are_refused_everywhere(two_ranks, dimen
 
 def gather_sizes(rank, world_size, steps):
     """Gather batches of ``steps[step][rank]`` rows; the first values of what came, padding off."""
-    distributed._agreed = (None, 0)
+    gather._agreed = (None, 0)
     received, meetings = [], []
-    agree = distributed._agree
+    agree = gather._agree
     with mock.patch.object(
-        distributed, '_agree', lambda *a: meetings.append(len(received)) or agree(*a)
+        gather, '_agree', lambda *a: meetings.append(len(received)) or agree(*a)
     ):
         for sizes in steps:
             embeddings = torch.full((sizes[rank], 2), float(rank))
             labels = torch.full((sizes[rank],), rank)
-            keys, key_labels, offset, _ = distributed.gather_embeddings(embeddings, labels)
+            keys, key_labels, offset, _ = gather.gather_embeddings(embeddings, labels)
             assert torch.equal(keys[offset : offset + sizes[rank]], embeddings)
-            kept = key_labels != distributed.PADDING_LABEL
+            kept = key_labels != gather.PADDING_LABEL
             assert torch.equal(keys[kept][:, 0].long(), key_labels[kept])
             assert not keys[~kept].any()
             received.append(torch.bincount(key_labels[kept], minlength=world_size).tolist())
@@ -197,10 +197,10 @@ def test_sizes_may_change_and_are_asked_for_only_when_they_grow(three_ranks):
 def grow_alone(rank, store, folder):
     """Rank 1's batch grows, rank 0's does not; both write down what they are told."""
     dist.init_process_group('gloo', init_method=f'file://{store}', rank=rank, world_size=2)
-    distributed.SECONDS_TO_MEET_AGAIN = 1
+    gather.SECONDS_TO_MEET_AGAIN = 1
     for rows in (4, 4 + rank):
         try:
-            distributed.gather_embeddings(torch.zeros(rows, 2), torch.zeros(rows).long())
+            gather.gather_embeddings(torch.zeros(rows, 2), torch.zeros(rows).long())
         except ValueError as error:
             (folder / str(rank)).write_text(str(error))
     os._exit(0)  # as a process that ends by its error, without a farewell to the other

@@ -14,8 +14,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from rcl_mm import distributed
 from rcl_mm.functional import rebalanced_contrastive_loss
+from rcl_mm.ops import gather
 
 from .test_gather import global_batch, largest_difference, loss_of_one_process, shares
 from .training import train
@@ -76,9 +76,9 @@ def run_ranks(ranks, folder, task, *args):
 def gather_once(rank, ranks):
     """The collectives themselves, forward and backward, also where one rank needs none."""
     embeddings = torch.arange(6.0, device='cuda').view(3, 2).requires_grad_()
-    gathered = distributed._AllGather.apply(embeddings)
+    gathered = gather._AllGather.apply(embeddings)
     (gathered * torch.arange(1, 3 * ranks + 1, device='cuda')[:, None]).sum().backward()
-    labels = distributed._AllGather.apply(torch.full((3,), rank, device='cuda'))
+    labels = gather._AllGather.apply(torch.full((3,), rank, device='cuda'))
     return gathered.detach().cpu().numpy(), embeddings.grad.cpu().numpy(), labels.tolist()
 
 

@@ -12,9 +12,9 @@ from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from rcl_mm import distributed
 from rcl_mm.cli.launch import build_runner
 from rcl_mm.models import CIFARResNet, MultiViewDataPreprocessor
+from rcl_mm.ops import gather
 
 from .wrong_gathers import WRONG
 
@@ -102,7 +102,7 @@ def train(rank, world_size, work_dir, norm, options=None, wrong=None):
         options (dict): Settings of the config to change.
         wrong (str): A gather that loses gradients, of ``wrong_gathers``.
     """
-    distributed._agreed = (None, 0)  # as in a new job
+    gather._agreed = (None, 0)  # as in a new job
     cfg = config(world_size, f'{work_dir}/{world_size}_{wrong}', norm, options or {})
     torch.set_default_dtype(torch.float64)
     try:

@@ -3,7 +3,7 @@
 import torch
 import torch.distributed as dist
 
-from rcl_mm.distributed import gather_embeddings
+from rcl_mm.ops.gather import gather_embeddings
 
 
 def detached_gather(embeddings, labels):

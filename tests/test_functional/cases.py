@@ -16,6 +16,8 @@ ABLATION = {
     'bcl': (dict(prior_power=0.0, class_averaging=True), True),
     'bcl_rebalanced': (dict(prior_power=1.0, class_averaging=True), True),
     'rcl': (dict(prior_power=1.0, class_averaging=True, feature_scale=1.6), True),
+    # Another reading of "scaled features": not the prototypes.
+    'rcl_scaled_embeddings': (dict(feature_scale=1.6, prototype_scale=1.0, prior_power=1.0), True),
     # Standalone: prototypes are free parameters and the only trained classifier.
     'rcl_standalone': (dict(prior_power=1.0, class_averaging=True, feature_scale=0.7), True),
 }

@@ -17,13 +17,16 @@ def naive_anchor_losses(
     class_counts: Optional[Tensor] = None,
     temperature: float = 0.1,
     feature_scale: float = 1.0,
+    prototype_scale: Optional[float] = None,
     prior_power: float = 1.0,
     class_averaging: bool = True,
 ) -> List[Optional[Tensor]]:
     """L_i of every anchor from the first form of the equation; None for one without a positive."""
-    keys = [(row.double(), int(label)) for row, label in zip(embeddings, labels)]
+    keys = [(feature_scale * row.double(), int(label)) for row, label in zip(embeddings, labels)]
+    if prototype_scale is None:
+        prototype_scale = feature_scale
     if prototypes is not None:
-        keys += [(row.double(), label) for label, row in enumerate(prototypes)]
+        keys += [(prototype_scale * row.double(), label) for label, row in enumerate(prototypes)]
     losses: List[Optional[Tensor]] = []
     for i, (anchor, own_label) in enumerate(keys[: len(embeddings)]):
         others = [(k, key, label) for k, (key, label) in enumerate(keys) if k != i]
@@ -33,7 +36,7 @@ def naive_anchor_losses(
             continue
 
         def similarity(key, anchor=anchor):
-            return (feature_scale * anchor) @ (feature_scale * key) / temperature
+            return anchor @ key / temperature
 
         def weight(label):
             return float(class_counts[label]) ** prior_power if prior_power else 1.0

@@ -93,6 +93,7 @@ def test_float32_input_under_autocast_equals_without():
     prior_power=st.sampled_from([0.0, 0.5, 1.0, 2.0]),
     temperature=st.floats(0.05, 5),
     feature_scale=st.floats(0.3, 2),
+    prototype_scale=st.none() | st.floats(0.3, 2),
     chunk_size=st.sampled_from([None, 1, 3]),
     reduction=st.sampled_from(['mean', 'sum', 'none']),
     seed=st.integers(0, 10**6),

@@ -64,9 +64,13 @@ CONTRASTIVE = {
         dict(prototypes=PROTOTYPES[:, :5]),
         r'prototypes must have shape \(C, 8\), got \(6, 5\)',
     ),
-    'temperature_zero': (dict(temperature=0.0), 'temperature=0.0 .* must both be above 0'),
-    'temperature_nan': (dict(temperature=float('nan')), 'must both be above 0'),
-    'scale_negative': (dict(feature_scale=-1.0), 'feature_scale=-1.0 must both be above 0'),
+    'temperature_zero': (dict(temperature=0.0), 'temperature=0.0, .* must all be above 0'),
+    'temperature_nan': (dict(temperature=float('nan')), 'must all be above 0'),
+    'scale_negative': (dict(feature_scale=-1.0), 'feature_scale=-1.0 and .* must all be above 0'),
+    'prototype_scale_zero': (
+        dict(prototype_scale=0.0),
+        r'prototype_scale=0.0 must all be above 0 \(a prototype_scale of None is feature_scale\)',
+    ),
     'prior_negative': (dict(prior_power=-0.5), 'prior_power=-0.5 must be 0 or more'),
     'reduction_unknown': (
         dict(reduction='avg'),

@@ -102,6 +102,20 @@ def test_class_without_training_images_takes_no_part():
     assert not prototype_gradient[absent].any()
 
 
+def test_a_label_of_minus_one_on_an_accelerator_is_left_out(monkeypatch):
+    """The CPU refuses it; where a look at the labels would make the host wait, it is no key."""
+    monkeypatch.setattr('rcl_mm.functional._check_label_values', lambda *_: None)
+    embeddings, labels, prototypes = make_batch(seed=3)
+    labels[2:5] = -1
+    value, (gradient, _) = value_and_gradients(embeddings, labels, prototypes)
+    kept = labels >= 0
+    rows = embeddings[kept].detach().requires_grad_()
+    expected, (wanted, _) = value_and_gradients(rows, labels[kept], prototypes)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(gradient[kept], wanted)
+    assert not gradient[2:5].any()
+
+
 def test_huge_imbalance_in_float32():
     embeddings, labels, prototypes = make_batch(dtype=torch.float32)
     counts = torch.tensor([10**9, 10**7, 10**5, 10**3, 10, 1])

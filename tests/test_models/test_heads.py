@@ -95,6 +95,15 @@ class TestOptions:
         expected = 30 * F.cosine_similarity(x[:, None], module.fc.weight[None], dim=2)
         torch.testing.assert_close(module((x,)), expected)
 
+    @pytest.mark.parametrize(('scale', 'sharpness'), [(None, 1.5**2 / 0.2), (0.7, 1.5 * 0.7 / 0.2)])
+    def test_standalone_scores_are_the_similarities_of_the_loss(self, scale, sharpness):
+        loss = dict(temperature=0.2, feature_scale=1.5, prototype_scale=scale, cls_weight=0.0)
+        module = head(classifier=None, prototypes='learnable', loss=loss).eval()
+        x = features(1)
+        scores = torch.stack([p.pred_score for p in module.predict((x,), samples())])
+        expected = (sharpness * module.projector(x) @ module.prototypes().T).softmax(1)
+        torch.testing.assert_close(scores, expected)
+
     def test_standalone_predicts_the_nearest_prototype(self):
         module = head(classifier=None, prototypes='learnable', loss=dict(cls_weight=0.0)).eval()
         x = features(1)

@@ -61,7 +61,7 @@ def test_first_and_second_call(project):
     assert code == 0 and 'is ready' in output
     made, installed = calls(project)
     assert made == 'venv 3.11'
-    assert '-c requirements/constraints.txt -e .[mmcv-lite,' in installed
+    assert '-c requirements/constraints.txt -e .[mm,mmcv-lite,' in installed
     assert setup(project) == (0, '') and calls(project) == []
 
 

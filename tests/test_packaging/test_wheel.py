@@ -1,6 +1,7 @@
 """The wheel, installed where nothing of the source tree is, runs a config of another project."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,9 +93,12 @@ def test_contents(wheel):
     assert modules <= names, sorted(modules - names)[:5]
     top_levels = {name.partition('/')[0] for name in names}
     assert top_levels == {'rcl_mm', metadata.partition('/')[0]}
-    # Full mmcv and mmcv-lite write over each other: neither comes by itself.
-    hard = [line for line in requirements.splitlines() if line.startswith('Requires-Dist: mmcv')]
-    assert hard and all('extra ==' in line for line in hard)
+    needed = [line for line in requirements.splitlines() if line.startswith('Requires-Dist: ')]
+    hard = [line.split()[1] for line in needed if 'extra ==' not in line]
+    assert sorted(re.match('[a-z]+', line)[0] for line in hard) == ['numpy', 'torch']
+    # Full mmcv and mmcv-lite write over each other: neither comes with the rest of OpenMMLab.
+    with_mmcv = [line for line in needed if line.startswith('Requires-Dist: mmcv')]
+    assert with_mmcv and all(line.endswith('"mmcv-lite"') for line in with_mmcv)
 
 
 def test_runs_a_config_of_another_project(wheel, tmp_path):

@@ -101,7 +101,7 @@ class Rank:
     def gather(self):
         import torch
 
-        from rcl_mm.distributed import gather_embeddings
+        from rcl_mm.ops.gather import gather_embeddings
 
         keys, _, _, _ = gather_embeddings(self.embeddings, self.labels)
         torch.autograd.grad(keys, self.embeddings, keys)

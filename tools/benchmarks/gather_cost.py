@@ -25,11 +25,11 @@ def gather_bytes(ranks: int, anchors: int, dimension: int) -> Dict[str, float]:
 
 def cost(ranks: int, batch: int, dimension: int, classes: int) -> Dict[str, float]:
     """What one rank computes and receives in a step, from the sizes alone."""
-    from rcl_mm.balanced_contrast import plan_rows
+    from rcl_mm.ops.contrast import anchors_per_block
 
     anchors = VIEWS * batch
     own, keys = anchors // ranks, anchors + classes
-    chunked = plan_rows(own, keys, BYTES) < own
+    chunked = anchors_per_block(own, keys, BYTES, None) < own
     moved = gather_bytes(ranks, anchors, dimension)
     gradients = 2 * BYTES * BACKBONE_PARAMETERS * (ranks - 1) / ranks
     return dict(
@@ -39,7 +39,7 @@ def cost(ranks: int, batch: int, dimension: int, classes: int) -> Dict[str, floa
         # again; a product has two operations per pair and dimension.
         gflop=(4 if chunked else 3) * 2 * own * keys * dimension / 1e9,
         matrix=own * keys * BYTES,
-        memory=min(1.5 * own * keys * BYTES, 64 * MIB),
+        memory=min(3.5 * own * keys * BYTES, 64 * MIB),
         received=sum(moved.values()),
         of_gradients=sum(moved.values()) / gradients,
     )

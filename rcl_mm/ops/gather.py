@@ -20,7 +20,8 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributed.distributed_c10d import _get_default_store
+
+from rcl_mm.errors import InputError
 
 PADDING_LABEL = -1
 """Label of the rows that fill up a smaller batch: no key for any anchor."""
@@ -84,7 +85,7 @@ def gather_embeddings(embeddings: Tensor, labels: Tensor) -> Tuple[Tensor, Tenso
         rank's own begin, and the number of ranks. Without a process group: the inputs, 0 and 1.
 
     Raises:
-        ValueError: If the ranks' embeddings differ in dimension or type, or one rank's batch
+        InputError: If the ranks' embeddings differ in dimension or type, or one rank's batch
             grows beyond all batches before while another's does not.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
@@ -100,7 +101,7 @@ def gather_embeddings(embeddings: Tensor, labels: Tensor) -> Tuple[Tensor, Tenso
         reason = _reason_of_a_rank_that_left()
         if reason is None:
             raise
-        raise ValueError(reason) from error
+        raise InputError(reason) from error
     return keys, key_labels, dist.get_rank() * rows, dist.get_world_size()
 
 
@@ -128,7 +129,7 @@ def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
     hang or mix up its message with another one.
     """
     rank, ranks = dist.get_rank(), dist.get_world_size()
-    store = dist.PrefixStore(f'rcl_mm/rows/{next(_agreements)}', _get_default_store())
+    store = dist.PrefixStore(f'rcl_mm/rows/{next(_agreements)}', _store())
     kind = f'{embeddings.shape[1]} {embeddings.dtype}'
     store.set(str(rank), f'{len(embeddings)} {kind}')
     try:
@@ -140,22 +141,27 @@ def _agree(embeddings: Tensor, agreed: int, seconds: float) -> int:
             f'any step before, but the batch of ranks {absent} has not grown within {seconds:g} s: '
             'give all ranks the same batch size (drop_last, or a sampler that rounds up)'
         )
-        _get_default_store().set(_OUTGROWN, message)
-        raise ValueError(message) from error
+        _store().set(_OUTGROWN, message)
+        raise InputError(message) from error
     answers = [store.get(str(other)).decode().split(' ', 1) for other in range(ranks)]
     for other, (_, other_kind) in enumerate(answers):
         if other_kind != kind:
-            raise ValueError(
+            raise InputError(
                 f'embeddings to gather have dimension and type {kind} on rank {rank}, but '
                 f'{other_kind} on rank {other}: give all ranks the same model and precision'
             )
     return max(int(count) for count, _ in answers)
 
 
+def _store() -> 'dist.Store':
+    """The key-value store through which the process group was set up."""
+    return dist.distributed_c10d._get_default_store()
+
+
 def _reason_of_a_rank_that_left() -> Optional[str]:
     """Why a collective failed, if a rank left because its batch had grown alone."""
     try:
-        store = _get_default_store()
+        store = _store()
         return store.get(_OUTGROWN).decode() if store.check([_OUTGROWN]) else None
     except RuntimeError:  # the store went down with the rank that held it
         return None
