@@ -56,16 +56,17 @@ def merge_into(cfg: Config, options: Dict[str, Any]) -> None:
         cfg.merge_from_dict(options)
     except (LookupError, TypeError, AttributeError) as error:
         for key, value in options.items():
-            place = _blocked_at(cfg, key)
+            place = _blocked_at(cfg, key, value)
             if place is not None:
                 raise UsageError(f'--cfg-options {key}={value}: {place}') from error
         raise UsageError(f'--cfg-options do not fit the config: {error}') from error
 
 
-def _blocked_at(cfg: Config, key: str) -> Optional[str]:
-    """Why a dotted key leads nowhere in a config, None if it can be set."""
-    node, names = cfg, key.split('.')
+def _blocked_at(cfg: Config, key: str, value: Any) -> Optional[str]:
+    """Why a dotted key can not be set in a config, None if it can be."""
+    node, parent, names = cfg, None, key.split('.')
     for depth, name in enumerate(names):
+        parent = node
         here = '.'.join(names[:depth]) or 'the config'
         if isinstance(node, (list, tuple)):
             if not name.isdigit() or int(name) >= len(node):
@@ -78,6 +79,8 @@ def _blocked_at(cfg: Config, key: str) -> Optional[str]:
             node = node[name]
         else:
             return f'{here} is {node!r} and has no "{name}": give {here} itself'
+    if isinstance(parent, (list, tuple)) and not isinstance(value, dict):
+        return f'an item of a list can not be replaced alone: give all of {".".join(names[:-1])}'
     return None
 
 

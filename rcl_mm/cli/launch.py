@@ -16,7 +16,8 @@ from mmengine.runner import Runner
 
 from rcl_mm.cli.arguments import check_out, test_parser, train_parser
 from rcl_mm.cli.data_options import merge_into, merge_options, warn_of_unknown_names
-from rcl_mm.cli.settings import check_parts, check_settings
+from rcl_mm.cli.parts import check_parts
+from rcl_mm.cli.settings import check_settings
 from rcl_mm.cli.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
 from rcl_mm.conversion import config_diff, convert_config
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
@@ -199,6 +200,7 @@ def finish_config(cfg: Config, args: argparse.Namespace) -> Config:
         # torch refuses persistent workers where there are none.
         if cfg.get(name) is not None and not cfg[name].get('num_workers'):
             cfg[name]['persistent_workers'] = False
+    check_parts(cfg)
     return cfg
 
 
@@ -225,7 +227,6 @@ def build_runner(cfg: Config) -> Runner:
     Raises:
         OSError: If the work dir can not be made.
     """
-    check_parts(cfg)
     notes = adapt_to_cpu(cfg)
     if survives(cfg):
         use_resumable_parts(cfg)

@@ -1,33 +1,13 @@
 """The settings of a config that MMEngine knows: which kinds and values they can have."""
 
-import difflib
-import inspect
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
 from mmengine.config import Config
-from mmengine.registry import (
-    DATA_SAMPLERS,
-    DATASETS,
-    HOOKS,
-    LOOPS,
-    METRICS,
-    MODELS,
-    OPTIM_WRAPPERS,
-    OPTIMIZERS,
-    PARAM_SCHEDULERS,
-    TRANSFORMS,
-    VISBACKENDS,
-    VISUALIZERS,
-    Registry,
-)
-from torch.utils.data import DataLoader
+from mmengine.utils import is_seq_of
 
 from rcl_mm.errors import InputError
-from rcl_mm.runtime.building import check_part
 
 LARGEST_SEED = 2**32 - 1
-#: What MMEngine takes from a data loader's settings itself; torch's DataLoader gets the rest.
-OF_MMENGINE = ('num_batch_per_epoch',)
 LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 
 
@@ -71,6 +51,9 @@ PART_OR_PARTS = Rule(
     lambda value: isinstance(value, dict) or _is_parts(value), 'a dict(type=...) or a list of them'
 )
 TEXT = Rule(lambda value: isinstance(value, str), 'a string')
+TEXT_OR_TEXTS = Rule(
+    lambda value: isinstance(value, str) or is_seq_of(value, str), 'a string or a list of strings'
+)
 FLAG = Rule(lambda value: isinstance(value, bool), 'True or False')
 POSITIVE = number(text=' above 0')
 EVERY = whole(1)
@@ -95,8 +78,17 @@ RULES: Dict[str, Rule] = {
     'optim_wrapper.paramwise_cfg': optional(NAMED),
     'optim_wrapper.accumulative_counts': EVERY,
     'param_scheduler': optional(PART_OR_PARTS),
+    'param_scheduler.*.begin': whole(0),
+    'param_scheduler.*.end': EVERY,
+    'param_scheduler.*.by_epoch': FLAG,
+    'param_scheduler.*.start_factor': Rule(
+        lambda value: _number(value) and 0 < value <= 1, 'a number above 0, at most 1'
+    ),
     'default_hooks': optional(NAMED),
     'default_hooks.*': optional(PART),
+    'default_hooks.*.interval': whole(-1),
+    'default_hooks.*.max_keep_ckpts': whole(-1),
+    'default_hooks.*.save_best': optional(TEXT_OR_TEXTS),
     'custom_hooks': optional(PARTS),
     'visualizer': optional(PART),
     'visualizer.vis_backends': optional(PARTS),
@@ -153,47 +145,7 @@ RULES: Dict[str, Rule] = {
     },
 }
 #: Rules of what data sets and their wrappers hold, at any depth.
-INNER_RULES = {'dataset': PART, 'datasets': PARTS, 'pipeline': optional(PARTS)}
-INNER_BUILT_BY = {'dataset': DATASETS, 'datasets': DATASETS, 'pipeline': TRANSFORMS}
-
-#: Where which registry builds a part, and what may stand beside its arguments there; None where
-#: the rest is for others.
-BUILT_BY: Dict[str, Tuple[Registry, Optional[Tuple[str, ...]]]] = {
-    'model': (MODELS, ()),
-    'model.backbone': (MODELS, ()),
-    'model.head': (MODELS, ()),
-    'model.head.loss': (MODELS, ()),
-    'optim_wrapper': (OPTIM_WRAPPERS, None),
-    'optim_wrapper.optimizer': (OPTIMIZERS, ()),
-    'param_scheduler.*': (PARAM_SCHEDULERS, ('convert_to_iter_based', 'epoch_length')),
-    'default_hooks.*': (HOOKS, ('priority',)),
-    'custom_hooks.*': (HOOKS, ('priority',)),
-    'visualizer': (VISUALIZERS, ()),
-    'visualizer.vis_backends.*': (VISBACKENDS, ()),
-    'val_evaluator': (METRICS, ()),
-    'val_evaluator.*': (METRICS, ()),
-    'test_evaluator': (METRICS, ()),
-    'test_evaluator.*': (METRICS, ()),
-    'train_cfg': (LOOPS, ('by_epoch',)),
-    'val_cfg': (LOOPS, ()),
-    'test_cfg': (LOOPS, ()),
-    **{f'{loader}.sampler': (DATA_SAMPLERS, ()) for loader in LOADERS},
-    **{f'{loader}.batch_sampler': (DATA_SAMPLERS, ()) for loader in LOADERS},
-}
-#: Settings of one loop, which are given together or not at all.
-TOGETHER = (
-    ('train_dataloader', 'train_cfg', 'optim_wrapper'),
-    ('val_dataloader', 'val_cfg', 'val_evaluator'),
-    ('test_dataloader', 'test_cfg', 'test_evaluator'),
-)
-#: MMEngine's own types where a config names none.
-DEFAULT_TYPES = {
-    'train_cfg': 'EpochBasedTrainLoop',
-    'val_cfg': 'ValLoop',
-    'test_cfg': 'TestLoop',
-    'visualizer': 'Visualizer',
-    'optim_wrapper': 'OptimWrapper',
-}
+INNER_RULES = {'dataset': PART, 'datasets': PARTS, 'pipeline': PARTS}
 
 
 def check_settings(cfg: Config) -> None:
@@ -206,61 +158,11 @@ def check_settings(cfg: Config) -> None:
         InputError: With the dotted name of the setting, its value and what is allowed.
     """
     for pattern, rule in RULES.items():
-        for name, value in _found(cfg, pattern):
+        for name, value in found(cfg, pattern):
             _check(name, value, rule)
     for loader in LOADERS:
-        for name, value in _inner(cfg.get(loader) or {}, loader):
+        for name, value in inner_settings(cfg.get(loader) or {}, loader):
             _check(name, value, INNER_RULES[name.rpartition('.')[2]])
-
-
-def check_parts(cfg: Config) -> None:
-    """Refuse types and arguments that the registries do not know, before anything is written.
-
-    Args:
-        cfg (Config): The complete config, see :func:`check_settings`.
-
-    Raises:
-        InputError: With the dotted name of the part.
-    """
-    scope = cfg.get('default_scope') or 'mmengine'
-    for names in TOGETHER:
-        _check_together(cfg, names)
-    for pattern, (registry, beside) in BUILT_BY.items():
-        for name, part in _found(cfg, pattern):
-            if isinstance(part, dict) and not {'metrics', 'by_epoch'} & {*part}:
-                default = DEFAULT_TYPES.get(name)
-                part = {'type': default, **part} if default else part
-                check_part(name, part, registry, scope, beside)
-    for loader in LOADERS:
-        settings = cfg.get(loader) or {}
-        for name, value in _inner(settings, loader):
-            registry = INNER_BUILT_BY[name.rpartition('.')[2]]
-            for part in [value] if isinstance(value, dict) else value or ():
-                check_part(name, part, registry, scope)
-        _check_loader(loader, settings)
-
-
-def _check_together(cfg: Config, names: Sequence[str]) -> None:
-    """Refuse a loop of which a part is missing, in MMEngine's terms."""
-    missing = [name for name in names if cfg.get(name) is None]
-    if missing and len(missing) < len(names):
-        there = [name for name in names if name not in missing]
-        raise InputError(
-            f'{" and ".join(missing)} is None or missing while {" and ".join(there)} is given: '
-            'give all of them or none'
-        )
-
-
-def _check_loader(name: str, settings: dict) -> None:
-    """Refuse what neither MMEngine nor torch's DataLoader takes."""
-    known = {*inspect.signature(DataLoader).parameters, *OF_MMENGINE}
-    for key in settings:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
-            hint = (
-                f'did you mean {close[0]}?' if close else f'allowed are {", ".join(sorted(known))}'
-            )
-            raise InputError(f'{name}: DataLoader has no argument {key!r}: {hint}')
 
 
 def _check(name: str, value: Any, rule: Rule) -> None:
@@ -273,7 +175,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else f'{text[:77]}...'
 
 
-def _found(node: Any, pattern: str, name: str = '') -> Iterator[Tuple[str, Any]]:
+def found(node: Any, pattern: str, name: str = '') -> Iterator[Tuple[str, Any]]:
     """Names and values of what a dotted path with "*" leads to; nothing if it is not there."""
     head, _, rest = pattern.partition('.')
     if isinstance(node, (list, tuple)):
@@ -285,12 +187,12 @@ def _found(node: Any, pattern: str, name: str = '') -> Iterator[Tuple[str, Any]]
     for key, value in children:
         path = f'{name}.{key}' if name else str(key)
         if rest:
-            yield from _found(value, rest, path)
+            yield from found(value, rest, path)
         else:
             yield path, value
 
 
-def _inner(node: dict, name: str) -> Iterator[Tuple[str, Any]]:
+def inner_settings(node: dict, name: str) -> Iterator[Tuple[str, Any]]:
     """Names and values of the data sets and pipelines in a loader's or a wrapper's config."""
     for key in INNER_RULES:
         if key not in node:
@@ -298,7 +200,7 @@ def _inner(node: dict, name: str) -> Iterator[Tuple[str, Any]]:
         value = node[key]
         yield f'{name}.{key}', value
         if key == 'dataset' and isinstance(value, dict):
-            yield from _inner(value, f'{name}.{key}')
+            yield from inner_settings(value, f'{name}.{key}')
         elif key == 'datasets' and _is_parts(value):
             for index, one in enumerate(value):
-                yield from _inner(one, f'{name}.{key}.{index}')
+                yield from inner_settings(one, f'{name}.{key}.{index}')

@@ -20,6 +20,10 @@ REFUSALS = (
 # torch, torchvision, timm and the OpenMMLab libraries: their constructors say with any of these
 # errors which values they refuse.
 LIBRARIES = ('torch', 'timm', 'mm')
+OWN_PACKAGE = __name__.partition('.')[0]
+#: Registries whose classes, in these libraries and here, hand what they do not know to those that
+#: they inherit from and to nothing else.
+KEPT_IN_FAMILY = ('dataset', 'parameter scheduler', 'param_scheduler')
 #: What a registry takes out of a config before it calls the class.
 NO_ARGUMENTS = ('type', '_scope_')
 UNIONS = (Union, types.UnionType)
@@ -104,14 +108,14 @@ def check_part(
         InputError: For an unknown type, for arguments that it does not have, and for values whose
             kind is not that of its type hints.
     """
-    kind, problem = _class_of(cfg, registry, scope)
+    kind, problem = class_of(cfg, registry, scope)
     if problem is None and beside is not None:
-        problem = _unknown_argument(kind, cfg, beside) or _wrong_kind(kind, cfg)
+        problem = _unknown_argument(kind, cfg, registry, beside) or _wrong_kind(kind, cfg)
     if problem is not None:
         raise InputError(f'{place}: {problem}')
 
 
-def _class_of(cfg: dict, registry: Registry, scope: Optional[str]) -> Tuple[Any, Optional[str]]:
+def class_of(cfg: dict, registry: Registry, scope: Optional[str]) -> Tuple[Any, Optional[str]]:
     """What the type of a part's config stands for, and what is wrong with it (None: nothing)."""
     kind = cfg.get('type')
     if kind is None:
@@ -138,7 +142,7 @@ def _refused(cfg: Any, registry: Registry, error: Exception) -> Optional[str]:
         cfg = {**cfg, 'type': cfg.get('runner_type', 'Runner')}
     if not isinstance(cfg, dict):
         return f'{cfg!r} is given for a part of the {registry.name} registry: give a dict(type=...)'
-    kind, problem = _class_of(cfg, registry, None)
+    kind, problem = class_of(cfg, registry, None)
     if problem is not None:
         return problem
     name = getattr(kind, '__name__', str(kind))
@@ -173,13 +177,26 @@ def _no_such_argument(kind: Any, key: str) -> str:
     return f"{kind.__name__}() got an unexpected keyword argument '{key}': {hint}"
 
 
-def _unknown_argument(kind: Any, cfg: dict, beside: Tuple[str, ...]) -> Optional[str]:
+def _takes_any(maker: Callable) -> bool:
+    parameters = inspect.signature(maker).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def _family_is_closed(kind: Any) -> bool:
+    """Whether the first of the classes that a class inherits from names all that it takes."""
+    makers = [one for one in inspect.getmro(kind)[:-1] if '__init__' in vars(one)]
+    known = all(one.__module__.startswith((*LIBRARIES, OWN_PACKAGE)) for one in makers)
+    return known and not _takes_any(makers[-1].__init__)
+
+
+def _unknown_argument(
+    kind: Any, cfg: dict, registry: Registry, beside: Tuple[str, ...]
+) -> Optional[str]:
     """The first argument that a class can not take; None where its signature does not tell."""
     maker = kind.__init__ if inspect.isclass(kind) else kind
     if hasattr(maker, '__wrapped__') or not hasattr(kind, '__name__'):
         return None
-    parameters = inspect.signature(maker).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+    if _takes_any(maker) and not (registry.name in KEPT_IN_FAMILY and _family_is_closed(kind)):
         return None
     known = {*_parameters(kind), *NO_ARGUMENTS, *beside}
     for key in cfg:
@@ -199,7 +216,8 @@ def _wrong_kind(kind: Any, cfg: dict) -> Optional[str]:
             continue
         hint = parameter.annotation
         kinds = set(get_args(hint) if get_origin(hint) in UNIONS else (hint,))
-        if not kinds or not kinds <= TELLING:
+        # Text does for a flag in many a class: bias='qv_bias'.
+        if not kinds or not kinds <= TELLING or kinds == {bool}:
             continue
         given = next(one for one in INTERCHANGED if isinstance(cfg[key], one))
         if not kinds & set(given):
