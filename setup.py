@@ -75,6 +75,9 @@ setup(
         'torchvision>=0.19',
         'timm>=1.0.9',
         'mmengine>=0.10.7,<1.0',
+        # MMEngine imports its pkg_resources: gone in 82, and a warning at each start from 80.9 on.
+        # torch asks for 77.0.3 or newer.
+        'setuptools>=77.0.3,<80.9',
         'mmpretrain>=1.2.0,<2.0',
         'numpy>=1.26,<3',
         'scikit-learn>=1.4',
