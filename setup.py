@@ -28,6 +28,9 @@ OPENMMLAB = [
     'torchvision>=0.19',
     'timm>=1.0.9',
     'mmengine>=0.10.7,<1.0',
+    # MMEngine imports its pkg_resources: gone in 82, and a warning at each start from 80.9 on.
+    # torch asks for 77.0.3 or newer.
+    'setuptools>=77.0.3,<80.9',
     'mmpretrain>=1.2.0,<2.0',
     'scikit-learn>=1.4',
     'scipy>=1.11',

@@ -6,6 +6,7 @@ import os.path as osp
 from typing import Optional, Sequence
 
 from rcl_mm.cli.arguments import CFG_OPTIONS_HELP, SettingsAction
+from rcl_mm.cli.data_options import merge_into
 from rcl_mm.cli.launch import load_config
 from rcl_mm.conversion.convert import config_diff, convert_config
 from rcl_mm.runtime.errors import UsageError, report_errors
@@ -55,7 +56,7 @@ def convert_file(args: argparse.Namespace) -> str:
         if osp.realpath(args.out) == osp.realpath(args.config):
             raise UsageError(f'-o "{args.out}" is the config itself: give another name')
     before = load_config(args)
-    before.merge_from_dict(args.cfg_options or {})
+    merge_into(before, args.cfg_options or {})
     after, notes = convert_config(
         before,
         views=args.views,

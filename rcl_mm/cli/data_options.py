@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from rcl_mm.class_counts import inner_datasets
+from rcl_mm.cli.settings import check_settings
 from rcl_mm.datasets.folder_config import fill_in_folder_data
 from rcl_mm.runtime.errors import UsageError
 
@@ -37,10 +38,50 @@ def merge_options(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
         UsageError: See :func:`spread_data_options`.
         OSError, InputError: See :func:`fill_in_folder_data`.
     """
+    check_settings(cfg)
     if options:
         spread_data_options(cfg, options)
-        cfg.merge_from_dict(options)
+        merge_into(cfg, options)
+        check_settings(cfg)
     fill_in_folder_data(cfg)
+
+
+def merge_into(cfg: Config, options: Dict[str, Any]) -> None:
+    """Write options into a config.
+
+    Raises:
+        UsageError: If one does not fit the config, such as an index beyond the end of a list.
+    """
+    try:
+        cfg.merge_from_dict(options)
+    except (LookupError, TypeError, AttributeError) as error:
+        for key, value in options.items():
+            place = _blocked_at(cfg, key, value)
+            if place is not None:
+                raise UsageError(f'--cfg-options {key}={value}: {place}') from error
+        raise UsageError(f'--cfg-options do not fit the config: {error}') from error
+
+
+def _blocked_at(cfg: Config, key: str, value: Any) -> Optional[str]:
+    """Why a dotted key can not be set in a config, None if it can be."""
+    node, parent, names = cfg, None, key.split('.')
+    for depth, name in enumerate(names):
+        parent = node
+        here = '.'.join(names[:depth]) or 'the config'
+        if isinstance(node, (list, tuple)):
+            if not name.isdigit() or int(name) >= len(node):
+                last = len(node) - 1
+                return f'{here} is a list, allowed after it is an index from 0 to {last}'
+            node = node[int(name)]
+        elif isinstance(node, (dict, Config)):
+            if name not in node:
+                return None
+            node = node[name]
+        else:
+            return f'{here} is {node!r} and has no "{name}": give {here} itself'
+    if isinstance(parent, (list, tuple)) and not isinstance(value, dict):
+        return f'an item of a list can not be replaced alone: give all of {".".join(names[:-1])}'
+    return None
 
 
 def warn_of_unknown_names(cfg: Config, options: Optional[Dict[str, Any]]) -> None:

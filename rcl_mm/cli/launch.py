@@ -15,7 +15,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from rcl_mm.cli.arguments import check_out, test_parser, train_parser
-from rcl_mm.cli.data_options import merge_options, warn_of_unknown_names
+from rcl_mm.cli.data_options import merge_into, merge_options, warn_of_unknown_names
+from rcl_mm.cli.parts import check_parts
+from rcl_mm.cli.settings import check_settings
 from rcl_mm.cli.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
 from rcl_mm.conversion import config_diff, convert_config
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
@@ -64,9 +66,6 @@ def test(args: argparse.Namespace) -> dict:
     cfg = load_config(args)
     merge_test_arguments(cfg, args)
     cfg = finish_config(cfg, args)
-    for name in ('test_dataloader', 'test_cfg', 'test_evaluator'):
-        if cfg.get(name) is None:
-            raise UsageError(f'{args.config} has no {name}: add it, there is nothing to test')
     runner = build_runner(cfg)
     per_class = args.out if args.out_item is None and is_results_path(args.out) else None
     dump_predictions = args.out and not per_class and args.out_item in ('pred', None)
@@ -96,6 +95,7 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
+    check_settings(cfg)
     # Here, before more names come from other arguments.
     warn_of_unknown_names(cfg, args.cfg_options)
     return cfg
@@ -109,7 +109,7 @@ def convert_to_rcl(cfg: Config, args: argparse.Namespace) -> Config:
     """
     options = args.cfg_options or {}
     before = deepcopy(cfg)
-    before.merge_from_dict(options)
+    merge_into(before, options)
     converted, notes = convert_config(before)
     if os.environ.get('RANK', '0') == '0':
         print('\n'.join([config_diff(before, converted, args.config), *notes]), flush=True)
@@ -126,6 +126,8 @@ def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
+        if cfg.get('optim_wrapper') is None:
+            raise UsageError(f'--amp needs optim_wrapper = dict(...) in {args.config}')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume == 'auto':
@@ -154,6 +156,9 @@ def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
 
 def merge_test_arguments(cfg: Config, args: argparse.Namespace) -> None:
     """Write the arguments of ``tools/test.py`` into the config, in place."""
+    for name in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        if cfg.get(name) is None:
+            raise UsageError(f'{args.config} has no {name}: add it, there is nothing to test')
     if '://' not in args.checkpoint:
         check_checkpoint(args.checkpoint, 'a path or a URL')
     cfg.load_from, cfg.resume = args.checkpoint, False
@@ -195,6 +200,7 @@ def finish_config(cfg: Config, args: argparse.Namespace) -> Config:
         # torch refuses persistent workers where there are none.
         if cfg.get(name) is not None and not cfg[name].get('num_workers'):
             cfg[name]['persistent_workers'] = False
+    check_parts(cfg)
     return cfg
 
 
@@ -227,7 +233,7 @@ def build_runner(cfg: Config) -> Runner:
     init_cpu_process_group(cfg)
     with writing(cfg.work_dir, 'made'):
         os.makedirs(cfg.work_dir, exist_ok=True)
-    runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    runner = RUNNERS.build(cfg)
     filter_needless_log_lines(runner.logger)
     for note in notes:
         runner.logger.info(note)

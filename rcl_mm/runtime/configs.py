@@ -6,7 +6,6 @@ import traceback
 from typing import Any, List, Optional
 
 from mmengine.config import Config
-from mmengine.config.utils import ConfigParsingError
 from mmengine.utils import import_modules_from_strings, is_seq_of
 
 from rcl_mm.class_counts import inner_datasets
@@ -15,7 +14,7 @@ from rcl_mm.runtime.checkpoint import unreadable
 
 # What executing and merging config files raises: every line of them is the user's.
 UNREADABLE = (
-    ConfigParsingError,
+    RuntimeError,
     ImportError,
     NameError,
     AttributeError,
