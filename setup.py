@@ -38,6 +38,7 @@ EXTRAS = {
         'hypothesis>=6.100',
         'ruff>=0.6',
         'import-linter>=2.1',
+        'playwright>=1.45',
     ],
 }
 
