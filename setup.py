@@ -58,6 +58,7 @@ EXTRAS = {
         'hypothesis>=6.100',
         'ruff>=0.6',
         'import-linter>=2.1',
+        'playwright>=1.45',
     ],
 }
 
@@ -88,7 +89,9 @@ setup(
         'rcl_mm.report': ['**/*.html', '**/*.css', '**/*.js', '**/*.j2'],
     },
     # Experiments of this project's own, whose machinery (tools/study/) stays in the source tree.
-    exclude_package_data={'rcl_mm': ['.mim/tools/study.py', '.mim/tools/ablate.py']},
+    exclude_package_data={
+        'rcl_mm': [f'.mim/tools/{name}.py' for name in ('study', 'ablate', 'compat')],
+    },
     zip_safe=False,
     install_requires=['torch>=2.4', 'numpy>=1.26,<3'],
     extras_require=EXTRAS,

@@ -2,8 +2,7 @@
 
 from rcl_mm.evaluation.feature_space_metric import FeatureSpaceMetric
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
-from rcl_mm.evaluation.result_tables import Results
-from rcl_mm.evaluation.results import read_results, write_results
+from rcl_mm.evaluation.results import Results, read_results, write_results
 from rcl_mm.evaluation.results_recorder import ResultsRecorder
 
 __all__ = [

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 
 from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import per_class_accuracy
-from rcl_mm.evaluation.result_tables import Results
+from rcl_mm.evaluation.results import Results
 
 WORST_CLASSES = 12
 EXAMPLES_PER_PAIR = 3

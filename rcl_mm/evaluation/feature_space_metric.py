@@ -10,7 +10,7 @@ from torch import Tensor
 from rcl_mm.class_counts import WAYS_TO_GIVE_COUNTS, CountsSource
 from rcl_mm.errors import InputError
 from rcl_mm.evaluation.feature_accumulator import SPACES, FeatureAccumulator, stack_features
-from rcl_mm.evaluation.group_metric import ShotGroupsMixin
+from rcl_mm.evaluation.shot_groups_mixin import ShotGroupsMixin
 from rcl_mm.evaluation.streaming_metric import StreamingMetric
 
 

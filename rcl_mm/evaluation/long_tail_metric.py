@@ -24,7 +24,7 @@ from rcl_mm.evaluation.class_accuracy import (
     per_class_accuracy,
     reliability_bins,
 )
-from rcl_mm.evaluation.group_metric import ShotGroupsMixin
+from rcl_mm.evaluation.shot_groups_mixin import ShotGroupsMixin
 
 Prediction = Tuple[int, int, float]
 

@@ -6,22 +6,19 @@ per test image, class means, features of some samples, example images.
 """
 
 import csv
+import hashlib
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 from zipfile import BadZipFile
 
 import numpy as np
 
+from rcl_mm.class_counts import shot_groups
 from rcl_mm.errors import InputError
-from rcl_mm.evaluation.result_tables import (
-    FeatureSpace,
-    Results,
-    calibration,
-    confusion_matrix,
-    finite_or_none,
-    per_class_table,
-)
+from rcl_mm.evaluation.class_accuracy import reliability_bins
+from rcl_mm.evaluation.feature_space import FeatureSpace
 from rcl_mm.runtime.files import replacing
 
 FORMAT = 1
@@ -31,6 +28,128 @@ SUFFIXES = ('.json', '.csv')
 
 class ResultsError(InputError):
     """Results that are missing, unreadable or of another kind, in one sentence for the user."""
+
+
+@dataclass
+class Results:
+    """The outcome of one test of one checkpoint.
+
+    Attributes:
+        classes (list[str]): Class names, C of them.
+        train_counts (np.ndarray, optional): Training images per class, shape (C, ).
+        many (int): Classes with more training images are many-shot.
+        few (int): Classes with fewer training images are few-shot.
+        target (np.ndarray): True labels in data set order, shape (N, ).
+        predicted (np.ndarray): Predicted labels, shape (N, ).
+        confidence (np.ndarray): Probability of the predicted class, shape (N, ), NaN if unknown.
+        margin (np.ndarray): Class score of the true class minus the best other one, i.e. the
+            logarithm of the ratio of their probabilities, shape (N, ), NaN if unknown.
+        indices (np.ndarray): Index of each sample in the test set, shape (N, ).
+        spaces (dict[str, FeatureSpace]): By name, 'feature' and 'embedding'.
+        diagnostics (dict[str, dict]): Feature-space diagnostics by space, as FeatureSpaceMetric.
+        metrics (dict[str, float]): All metrics of the test.
+        run (dict): Command, versions, checkpoint, see :func:`provenance`.
+        thumbnails (dict[int, np.ndarray]): Example images by position, (H, W, 3) uint8 RGB.
+    """
+
+    classes: List[str]
+    train_counts: Optional[np.ndarray]
+    many: int
+    few: int
+    target: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+    margin: np.ndarray
+    indices: np.ndarray
+    spaces: Dict[str, FeatureSpace] = field(default_factory=dict)
+    diagnostics: Dict[str, Dict[str, float]] = field(default_factory=dict)
+    metrics: Dict[str, float] = field(default_factory=dict)
+    run: Dict[str, Any] = field(default_factory=dict)
+    thumbnails: Dict[int, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def groups(self) -> List[Optional[str]]:
+        """Shot group of each class, C of them; None while the class counts are unknown."""
+        names: List[Optional[str]] = [None] * self.num_classes
+        if self.train_counts is not None:
+            for name, members in shot_groups(self.train_counts, self.many, self.few).items():
+                for index in members:
+                    names[index] = name
+        return names
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two tests of the same classes on the same images in the same order."""
+        digest = hashlib.sha256('\0'.join(self.classes).encode('utf-8', 'surrogatepass'))
+        digest.update(np.asarray(self.target, dtype=np.int64).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def per_class_table(results: Results) -> List[Dict[str, Any]]:
+    """One row per class: counts, group, accuracy, precision, recall and F1 in percent.
+
+    Accuracy is the share of the class's test images that are recognised, which is its recall.
+    None where a figure is not defined: no test image, or for precision no prediction.
+    """
+    size = results.num_classes
+    test_count = np.bincount(results.target, minlength=size)
+    predicted_count = np.bincount(results.predicted, minlength=size)
+    correct = np.bincount(results.target[results.target == results.predicted], minlength=size)
+    space = next(iter(results.spaces.values()), None)
+    rows = []
+    for index, (name, group) in enumerate(zip(results.classes, results.groups)):
+        seen, guessed, right = (int(a[index]) for a in (test_count, predicted_count, correct))
+        recall = 100 * right / seen if seen else None
+        row = {
+            'index': index,
+            'class': name,
+            'train_count': None
+            if results.train_counts is None
+            else int(results.train_counts[index]),
+            'test_count': seen,
+            'group': group,
+            'accuracy': recall,
+            'precision': 100 * right / guessed if guessed else None,
+            'recall': recall,
+            'f1': 200 * right / (seen + guessed) if seen else None,
+        }
+        if space is not None:
+            row['compactness'] = finite_or_none(space.compactness[index])
+            row['angle_min'] = finite_or_none(space.angle_min[index])
+        rows.append(row)
+    return rows
+
+
+def confusion_matrix(results: Results) -> Dict[str, List[int]]:
+    """Non-zero entries of the confusion matrix: lists ``true``, ``predicted``, ``count``."""
+    pairs = results.target.astype(np.int64) * results.num_classes + results.predicted
+    pairs, counts = np.unique(pairs, return_counts=True)
+    true, predicted = np.divmod(pairs, results.num_classes)
+    return {'true': true.tolist(), 'predicted': predicted.tolist(), 'count': counts.tolist()}
+
+
+def calibration(results: Results, num_bins: int = 15) -> Optional[Dict[str, Any]]:
+    """Reliability bins and ECE in percent, or None if confidences are unknown."""
+    confidence = results.confidence
+    if not len(confidence) or not ((confidence >= 0) & (confidence <= 1 + 1e-6)).all():
+        return None
+    bins = reliability_bins(confidence, results.predicted == results.target, num_bins)
+    return {
+        'ece': 100 * bins.ece,
+        'edges': bins.edges.tolist(),
+        'count': bins.counts.tolist(),
+        'confidence': [finite_or_none(100 * value) for value in bins.confidence],
+        'accuracy': [finite_or_none(100 * value) for value in bins.accuracy],
+    }
+
+
+def finite_or_none(value: float) -> Optional[float]:
+    """A float for JSON: None instead of NaN and infinity."""
+    return float(value) if np.isfinite(value) else None
 
 
 def results_document(results: Results) -> Dict[str, Any]:
@@ -71,7 +190,10 @@ def write_results(path: Union[str, Path], results: Results) -> None:
     if path.suffix == '.csv':
         rows = per_class_table(results)
         with replacing(path) as unfinished:
-            with unfinished.open('w', newline='', encoding='utf-8') as file:
+            # A name that is not UTF-8 is written with the bytes that it has.
+            with unfinished.open(
+                'w', newline='', encoding='utf-8', errors='surrogateescape'
+            ) as file:
                 writer = csv.DictWriter(file, fieldnames=list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)

@@ -15,12 +15,12 @@ from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import check_labels
 from rcl_mm.evaluation.example_images import choose_examples, load_thumbnails
 from rcl_mm.evaluation.feature_accumulator import SPACES, FeatureAccumulator, stack_features
+from rcl_mm.evaluation.feature_space import FeatureSpace
 from rcl_mm.evaluation.feature_statistics import class_geometry
-from rcl_mm.evaluation.group_metric import ShotGroupsMixin
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
-from rcl_mm.evaluation.result_tables import FeatureSpace, Results
-from rcl_mm.evaluation.results import JSON_NAME, write_results
+from rcl_mm.evaluation.results import JSON_NAME, Results, write_results
 from rcl_mm.evaluation.sample_reservoir import SampleReservoir
+from rcl_mm.evaluation.shot_groups_mixin import ShotGroupsMixin
 from rcl_mm.evaluation.streaming_metric import StreamingMetric
 from rcl_mm.runtime.provenance import provenance
 

@@ -15,6 +15,7 @@ from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import GROUPS, class_number, name_classes
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
 from rcl_mm.report.figure_style import GROUP_COLOURS, Panel, draw_panel, legend
+from rcl_mm.report.fonts import printable
 from rcl_mm.runtime.errors import writing
 
 
@@ -219,7 +220,7 @@ def summary_text(summary: DataSummary, shown: int = 5) -> str:
         lines.append(f'{counts[index]:>8}{others}  {summary.classes[index]}')
     lines.append('')
     lines += [f'warning: {warning}' for warning in summary.warnings] or ['no warnings']
-    return '\n'.join(lines)
+    return '\n'.join(map(printable, lines))
 
 
 def frequency_panel(summary: DataSummary) -> Panel:
@@ -264,7 +265,7 @@ def write_summary(summary: DataSummary, out: Union[str, Path]) -> List[Path]:
     picture, table = out / 'class_frequency.png', out / 'class_counts.csv'
     picture.write_bytes(frequency_panel(summary).png)
     group_of = {int(index): name for name, members in summary.groups.items() for index in members}
-    with table.open('w', newline='', encoding='utf-8') as file:
+    with table.open('w', newline='', encoding='utf-8', errors='surrogateescape') as file:
         writer = csv.writer(file)
         writer.writerow(['index', 'class', 'train', *summary.held_out, 'group'])
         for index, name in enumerate(summary.classes):

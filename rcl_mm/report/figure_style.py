@@ -123,7 +123,7 @@ def legend(axes: Axes, **options) -> None:
 def legend_label(name: str, more: str = '') -> str:
     """The name of a method in a legend, not too long for one."""
     # Matplotlib leaves out labels that begin with an underscore.
-    return ('\u200b' if name.startswith('_') else '') + shorten(name, 40) + more
+    return ('\u200b' if name.startswith('_') else '') + shorten(name, 30) + more
 
 
 def frequency_axis(axes: Axes, counts: Sequence[int], many: int, few: int) -> None:

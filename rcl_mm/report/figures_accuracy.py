@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Tuple
 import numpy as np
 
 from rcl_mm.evaluation.class_accuracy import GROUPS, per_class_accuracy
-from rcl_mm.evaluation.result_tables import Results, calibration
+from rcl_mm.evaluation.results import Results, calibration
 from rcl_mm.report.figure_style import (
     GROUP_COLOURS,
     GROUP_MARKERS,
@@ -24,6 +24,7 @@ from rcl_mm.report.figure_style import (
     sentence_list,
     smooth_over_frequency,
 )
+from rcl_mm.report.fonts import shorten
 from rcl_mm.report.methods import Method
 from rcl_mm.report.statistics import mean_interval
 
@@ -275,8 +276,8 @@ def change_panel(first: Method, second: Method) -> Tuple[Panel, List[dict]]:
                 label=name,
                 **options,
             )
-        axes.set_xlabel(f'accuracy of {second.name} (%)')
-        axes.set_ylabel(f'accuracy of {first.name} (%)')
+        axes.set_xlabel(f'accuracy of {shorten(second.name, 30)} (%)')
+        axes.set_ylabel(f'accuracy of {shorten(first.name, 30)} (%)')
         axes.set_xlim(-3, 103)
         axes.set_ylim(-3, 103)
         legend(axes, loc='lower right', markerscale=max(1, 6 / options['s'] ** 0.5))

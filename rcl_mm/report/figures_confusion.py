@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from rcl_mm.evaluation.example_images import Confusion, choose_examples
-from rcl_mm.evaluation.result_tables import Results
+from rcl_mm.evaluation.results import Results
 from rcl_mm.report.figure_style import Panel, draw_panel, png_uri, sentence_list
 from rcl_mm.report.fonts import shorten
 from rcl_mm.report.methods import Method

@@ -9,7 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from rcl_mm.evaluation.result_tables import FeatureSpace, Results
+from rcl_mm.evaluation.feature_space import FeatureSpace
+from rcl_mm.evaluation.results import Results
 from rcl_mm.report.figure_style import (
     GROUP_COLOURS,
     GROUP_MARKERS,

@@ -2,7 +2,9 @@
 
 import logging
 import unicodedata
+from bisect import bisect_right
 from functools import cache
+from itertools import accumulate
 from typing import Dict, FrozenSet, List, Set, Tuple
 
 from matplotlib import font_manager
@@ -38,9 +40,13 @@ def printable(name: str) -> str:
     return ''.join(map(one, name))
 
 
-def shorten(name: str, length: int) -> str:
-    """A name of at most so many characters."""
-    return name if len(name) <= length else name[: length - 1] + '…'
+def shorten(name: str, width: int) -> str:
+    """A name of at most so many columns; Chinese, Japanese and Korean letters take two."""
+    widths = [2 if unicodedata.east_asian_width(one) in 'WF' else 1 for one in name]
+    if sum(widths) <= width:
+        return name
+    columns = list(accumulate(widths))
+    return name[: bisect_right(columns, width - 1)] + '…'
 
 
 def use_fonts_for_texts(figure: Figure) -> None:

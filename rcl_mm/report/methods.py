@@ -1,6 +1,7 @@
 """Runs put together by method: seeds of one method, and methods to be compared."""
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
-from rcl_mm.evaluation.result_tables import Results
-from rcl_mm.evaluation.results import ResultsError
+from rcl_mm.evaluation.results import Results, ResultsError
 from rcl_mm.report.fonts import printable
 from rcl_mm.report.work_dir import Run, read_run
 
@@ -89,7 +89,7 @@ def load_methods(specs: Sequence[str]) -> Tuple[List[Method], List[str]]:
 
 def _split(spec: str) -> Tuple[str, Path]:
     name, separator, path = spec.partition('=')
-    if separator and name and not Path(spec).exists():
+    if separator and name and not os.path.exists(spec):  # also for a name too long for a path
         return name, Path(path)
     return '', Path(spec)
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from rcl_mm.evaluation.class_accuracy import GROUPS, class_number
-from rcl_mm.evaluation.result_tables import per_class_table
+from rcl_mm.evaluation.results import per_class_table
 from rcl_mm.report.config_diff import config_differences
 from rcl_mm.report.figures_accuracy import change_panel, class_accuracies, confidence_interval
 from rcl_mm.report.methods import Method

@@ -8,8 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from rcl_mm.evaluation.result_tables import Results
-from rcl_mm.evaluation.results import JSON_NAME, ResultsError, read_results
+from rcl_mm.evaluation.results import JSON_NAME, Results, ResultsError, read_results
 from rcl_mm.report.fonts import printable
 from rcl_mm.runtime.literal_config import read_literal_config
 from rcl_mm.runtime.provenance import RUN_NAME

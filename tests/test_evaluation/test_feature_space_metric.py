@@ -14,7 +14,7 @@ COUNTS = [300, 200, 60, 30, 8, 3]
 def log(monkeypatch):
     messages = []
     monkeypatch.setattr(
-        'rcl_mm.evaluation.group_metric.print_log',
+        'rcl_mm.evaluation.shot_groups_mixin.print_log',
         lambda message, logger=None, level=None: messages.append(message),
     )
     return messages

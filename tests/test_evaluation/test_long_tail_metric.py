@@ -23,7 +23,7 @@ def log(monkeypatch):
     def record(message, logger=None, level=logging.INFO):
         messages.append((level, message))
 
-    for module in ('shot_metric', 'group_metric'):
+    for module in ('long_tail_metric', 'shot_groups_mixin'):
         monkeypatch.setattr(f'rcl_mm.evaluation.{module}.print_log', record)
     return messages
 

@@ -8,14 +8,16 @@ import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import precision_recall_fscore_support
 
-from rcl_mm.evaluation.result_tables import (
-    FeatureSpace,
+from rcl_mm.evaluation.feature_space import FeatureSpace
+from rcl_mm.evaluation.results import (
     Results,
+    ResultsError,
     calibration,
     confusion_matrix,
     per_class_table,
+    read_results,
+    write_results,
 )
-from rcl_mm.evaluation.results import ResultsError, read_results, write_results
 
 
 def make_results(num_classes=6, num_samples=300, seed=0, **changes):
@@ -133,6 +135,16 @@ class TestWriteResults:
         assert [row['class'] for row in rows] == results.classes
         assert float(rows[2]['accuracy']) == per_class_table(results)[2]['accuracy']
         assert rows[0]['angle_min'] == ''
+
+    def test_write_results__names_that_are_not_utf8(self, tmp_path):
+        names = ['caf\udce9', '\ud800', *'abcd']
+        results = make_results(classes=names)
+        write_results(tmp_path / 'results.json', results)
+        back = read_results(tmp_path)
+        assert back.classes == names and back.fingerprint == results.fingerprint
+        results.classes[1] = 'b'
+        write_results(tmp_path / 'table.csv', results)
+        assert b'0,caf\xe9,' in (tmp_path / 'table.csv').read_bytes()
 
     def test_write_results__thousands_of_classes__quick_and_small(self, tmp_path):
         rng = np.random.default_rng(0)

@@ -93,7 +93,7 @@ class TestResultsRecorder:
     def test_evaluate__several_labels__no_results_and_said(self, monkeypatch):
         messages = []
         monkeypatch.setattr(
-            'rcl_mm.evaluation.group_metric.print_log',
+            'rcl_mm.evaluation.shot_groups_mixin.print_log',
             lambda message, logger=None, level=None: messages.append(message),
         )
         sample = DataSample().set_gt_label([0, 1]).set_pred_score(torch.rand(6))

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# What measures and compares this project's own configs.
+OF_THIS_PROJECT = ('study.py', 'ablate.py', 'compat.py')
 SOURCES = ('rcl_mm', 'configs', 'tools', 'requirements')
 FILES = ('setup.py', 'pyproject.toml', 'README.md', 'LICENSE', 'MANIFEST.in')
 # A project of somebody else: a base of ours, one part taken over by name, a few iterations.
@@ -76,18 +78,16 @@ def test_contents(wheel):
         names = set(archive.namelist())
         metadata = next(name for name in names if name.endswith('METADATA'))
         requirements = archive.read(metadata).decode()
-    # Of the tools what a user runs: not the benchmarks, nor this project's own experiments.
-    left_out = {'benchmarks', 'study', 'study.py', 'ablate.py'}
-    for part in ('configs', 'tools'):
+    for part, inner in (('configs', '**/'), ('tools', '')):
         folder = REPOSITORY / part
         expected = {
             f'rcl_mm/.mim/{part}/{path.relative_to(folder)}'
-            for pattern in ('*.py', '*.sh')
-            for path in folder.rglob(pattern)
-            if '__pycache__' not in path.parts and path.relative_to(folder).parts[0] not in left_out
+            for suffix in ('py', 'sh')
+            for path in folder.glob(f'{inner}*.{suffix}')
+            if path.name not in OF_THIS_PROJECT
         }
-        found = {name for name in names if name.startswith(f'rcl_mm/.mim/{part}/')}
-        assert expected and expected == found, sorted(expected ^ found)[:5]
+        there = {name for name in names if name.startswith(f'rcl_mm/.mim/{part}/')}
+        assert expected and expected == there, sorted(expected ^ there)[:5]
     modules = {
         str(path.relative_to(REPOSITORY))
         for path in (REPOSITORY / 'rcl_mm').rglob('*.py')

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rcl_mm.evaluation.result_tables import FeatureSpace, Results
-from rcl_mm.evaluation.results import write_results
+from rcl_mm.evaluation.feature_space import FeatureSpace
+from rcl_mm.evaluation.results import Results, write_results
 
 CONFIG = """default_scope = 'mmpretrain'
 model = dict(

@@ -50,26 +50,24 @@ class TestInBrowser:
     @pytest.mark.parametrize('width', [1280, 768, 390])
     def test_page__any_window__nothing_sticks_out(self, browser, page, width):
         browser.open(page, width)
-        assert browser.evaluate('document.documentElement.scrollWidth') <= width
-        assert browser.evaluate(STICKING_OUT) == []
+        assert browser.page.evaluate('document.documentElement.scrollWidth') <= width
+        assert browser.page.evaluate(STICKING_OUT) == []
 
     def test_page__loads__no_error_no_request_outside_all_images(self, browser, page):
-        browser.problems.clear()
-        browser.requests.clear()
         browser.open(page, 1280)
-        assert browser.evaluate(UNREADABLE_IMAGES) == 0
-        assert browser.evaluate('document.images.length') > 25
+        assert browser.page.evaluate(UNREADABLE_IMAGES) == 0
+        assert browser.page.evaluate('document.images.length') > 25
         outside = [url for url in browser.requests if not url.startswith(('file:', 'data:'))]
         assert outside == [] and browser.problems == []
 
     def test_page__phone__text_is_large_enough_and_figures_fill_the_width(self, browser, page):
         browser.open(page, 390)
-        sizes = browser.evaluate(
+        sizes = browser.page.evaluate(
             "[...document.querySelectorAll('p, td, th, figcaption, li')].map(element =>"
             'parseFloat(getComputedStyle(element).fontSize))'
         )
         assert min(sizes) >= 12
-        widths = browser.evaluate(
+        widths = browser.page.evaluate(
             "[...document.querySelectorAll('figure img')].map(image => image.clientWidth)"
         )
         assert min(widths) > 330
@@ -77,46 +75,45 @@ class TestInBrowser:
     def test_table__click_on_a_heading__sorts_both_ways(self, browser, page):
         browser.open(page, 1280)
         click = "document.querySelectorAll('#per-class th button')[1].click()"
-        browser.evaluate(click)
-        rarest = browser.evaluate(FIRST_CLASSES)
+        browser.page.evaluate(click)
+        rarest = browser.page.evaluate(FIRST_CLASSES)
         state = "document.querySelectorAll('#per-class thead th')[1].ariaSort"
         assert rarest[0].endswith(' 229') or rarest[0].split()[-1] > '200'
-        assert browser.evaluate(state) == 'ascending'
-        browser.evaluate(click)
-        assert browser.evaluate(FIRST_CLASSES)[0].endswith(' 0')
-        assert browser.evaluate(state) == 'descending'
+        assert browser.page.evaluate(state) == 'ascending'
+        browser.page.evaluate(click)
+        assert browser.page.evaluate(FIRST_CLASSES)[0].endswith(' 0')
+        assert browser.page.evaluate(state) == 'descending'
 
     def test_table__long__the_rest_on_demand(self, browser, page):
         browser.open(page, 1280)
         shown = "[...document.querySelectorAll('#per-class tbody tr')].filter(row => "
         shown += 'row.offsetHeight).length'
-        assert browser.evaluate(shown) == 200
-        browser.evaluate("document.querySelector('button[data-shows]').click()")
-        assert browser.evaluate(shown) == 230
+        assert browser.page.evaluate(shown) == 200
+        browser.page.evaluate("document.querySelector('button[data-shows]').click()")
+        assert browser.page.evaluate(shown) == 230
 
     def test_page__printed__several_pages(self, browser, page):
         browser.open(page, 1280)
-        document = browser.pdf()
+        document = browser.page.pdf()
         assert document.startswith(b'%PDF') and len(document) > 50_000
 
     def test_page__printed__controls_are_gone_and_tables_whole(self, browser, page):
         browser.open(page, 1280)
-        browser.call('Emulation.setEmulatedMedia', media='print')
-        hidden = browser.evaluate("getComputedStyle(document.querySelector('nav')).display")
-        scroll = browser.evaluate(
+        browser.page.emulate_media(media='print')
+        hidden = browser.page.evaluate("getComputedStyle(document.querySelector('nav')).display")
+        scroll = browser.page.evaluate(
             "getComputedStyle(document.querySelector('.scroll.tall')).overflowY"
         )
-        browser.call('Emulation.setEmulatedMedia', media='')
         assert (hidden, scroll) == ('none', 'visible')
 
     def test_page__headings_and_language__for_screen_readers(self, browser, page):
         browser.open(page, 1280)
         levels = json.loads(
-            browser.evaluate(
+            browser.page.evaluate(
                 "JSON.stringify([...document.querySelectorAll('h1,h2,h3,h4')]"
                 '.map(heading => Number(heading.tagName[1])))'
             )
         )
         assert levels[0] == 1 and levels.count(1) == 1
         assert all(later - earlier <= 1 for earlier, later in zip(levels, levels[1:]))
-        assert browser.evaluate('document.documentElement.lang') == 'en'
+        assert browser.page.evaluate('document.documentElement.lang') == 'en'

@@ -59,12 +59,12 @@ def test_failures_and_deaths_do_not_stop_the_others(tmp_path, monkeypatch, capfd
     assert record['commit'] == 'abc' and record['device'].startswith('CPU')
     assert record['threads'] == max(1, experiment_workers.available_cores() // 2)
     assert 'exit code 9' in outcome.failures['dies']
-    assert outcome.failures['wrong'].startswith('ValueError: depth=9')
+    assert outcome.failures['wrong'].startswith('InputError: depth=9')
     assert 'Traceback' in read_json(work_dir / 'wrong' / FAILURE_NAME)['traceback']
     assert 'exit code 9' in read_json(work_dir / 'dies' / FAILURE_NAME)['error']
 
     # The terminal shows what became of the runs; what they print goes to files.
-    assert 'done    good' in terminal.text and 'failed  wrong: ValueError' in terminal.text
+    assert 'done    good' in terminal.text and 'failed  wrong: InputError' in terminal.text
     out, err = capfd.readouterr()
     assert 'Epoch(train)' not in out + err
     logs = ''.join(path.read_text() for path in (work_dir / 'logs').iterdir())

@@ -184,7 +184,7 @@ def test_failure_is_recorded_and_forgotten_by_the_next_success(tmp_path) -> None
     except KeyError as error:
         record_failure(run, tmp_path, error)
     failure = read_json(tmp_path / 'small' / FAILURE_NAME)
-    assert failure['error'] == 'KeyError: Nonsense is not in the mmengine::model registry'
+    assert failure['error'] == "KeyError: 'Nonsense is not in the mmengine::model registry'"
     assert 'test_failure_is_recorded' in failure['traceback']
     assert run.record(tmp_path) is None
     execute_run(run, tmp_path, 'none')

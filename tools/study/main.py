@@ -1,6 +1,7 @@
 """``tools/study.py``: what RCL gains, measured; resumable, bounded, collected into one file."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -14,6 +15,7 @@ from study.command_line import (
     settings_of,
 )
 from study.comparison import ACCURACY_METRICS, compare, means_table
+from study.pages import update_results
 from study.plan import (
     CIFAR_METHODS,
     CIFAR_RECIPES,
@@ -170,15 +172,11 @@ def execute(args: argparse.Namespace) -> None:
         number = restore(Path(args.source), Path(args.work_dir))
         print(f'{number} results in {args.work_dir}')
     else:
-        from study.pages import update_results
-
         update_results(check=args.check)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Entry of ``tools/study.py``; returns the exit code."""
-    import sys
-
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or (arguments[0] not in ACTIONS and arguments[0] not in ('-h', '--help')):
         arguments.insert(0, 'run')
