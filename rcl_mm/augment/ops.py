@@ -88,10 +88,6 @@ def _mix_channels(matrix: Tensor, values: Tensor) -> Tensor:
     return mixed.addcmul_(columns[1], channels[1]).addcmul_(columns[2], channels[2])
 
 
-def _mean(values: Tensor) -> Tensor:
-    return values.mean(2, keepdim=True)
-
-
 def color_matrix(
     images: Tensor, scale: Tensor, of_mean: Tensor, batch_size: Optional[int] = None
 ) -> Tensor:
@@ -106,7 +102,8 @@ def color_matrix(
     Returns:
         Tensor: Float, shape (N, 3, H * W).
     """
-    offset = _mix_channels(of_mean, by_batch(_mean, batch_size, images))
+    mean = by_batch(lambda values: values.mean(2, keepdim=True), batch_size, images)
+    offset = _mix_channels(of_mean, mean)
     return _mix_channels(scale, images).add_(offset).clamp_(0, 255)
 
 

@@ -97,8 +97,7 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
         unread = skip_batches(self.dataloader, first)
         batches = iter(self.dataloader)
         read_and_drop(batches, unread)
-        left = len(self.dataloader) - first
-        batches = with_views_ahead(batches, self.dataloader, self.runner.model, left)
+        batches = with_views_ahead(batches, self.dataloader, self.runner.model)
         for idx, data_batch in enumerate(batches, start=first):
             self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')

@@ -1,7 +1,7 @@
 """The views of many batches at a time, for images in memory."""
 
 from itertools import groupby, islice
-from typing import Iterator
+from typing import Iterator, Optional
 
 from mmengine.model import is_model_wrapper
 from torch import nn
@@ -12,7 +12,7 @@ from rcl_mm.models.preprocessors import MultiViewDataPreprocessor
 
 
 def with_views_ahead(
-    batches: Iterator[dict], loader: DataLoader, model: nn.Module, left: int
+    batches: Iterator[dict], loader: DataLoader, model: nn.Module, left: Optional[int] = None
 ) -> Iterator[dict]:
     """Batches whose views are made block by block, where that changes nothing but the time.
 
@@ -32,7 +32,8 @@ def with_views_ahead(
         batches (Iterator[dict]): The loader's batches, from any position.
         loader (DataLoader): Where they come from.
         model (nn.Module): The model, with its data preprocessor.
-        left (int): How many batches will be used; no more are read.
+        left (int, optional): How many batches will be used; no more are read. Defaults to
+            None: all.
     """
     model = model.module if is_model_wrapper(model) else model
     preprocessor = getattr(model, 'data_preprocessor', None)
@@ -42,18 +43,12 @@ def with_views_ahead(
         or preprocessor.view_augments is None
     ):
         return batches
-    return _in_blocks(batches, preprocessor, left)
+    return _in_blocks(islice(batches, left), preprocessor)
 
 
-def _in_blocks(
-    batches: Iterator[dict], preprocessor: MultiViewDataPreprocessor, left: int
-) -> Iterator[dict]:
+def _in_blocks(batches: Iterator[dict], preprocessor: MultiViewDataPreprocessor) -> Iterator[dict]:
     ahead = 1
-    while left > 0:
-        block = list(islice(batches, min(ahead, left)))
-        if not block:
-            return
-        left -= len(block)
+    while block := list(islice(batches, ahead)):
         # The last batch of an epoch may be a smaller one.
         for _, equal in groupby(block, lambda batch: len(batch['inputs'])):
             made = preprocessor.make_views(list(equal))
