@@ -34,8 +34,8 @@ def wrong_classes(reader: Type[CIFAR10], found: Any) -> Optional[str]:
     missing = [name for name in classes if name not in names]
     others = [name for name in found if re.sub(r'[\W_]+', '_', name).lower() not in classes]
     return (
-        f'{len(names)} class folders, without {missing[:3]} and with {others[:3]}, expected are the '
-        f'{len(classes)} classes of {reader.__name__} ({classes[0]} ... {classes[-1]})'
+        f'{len(names)} class folders, without {missing[:3]} and with {others[:3]}, expected are '
+        f'the {len(classes)} classes of {reader.__name__} ({classes[0]} ... {classes[-1]})'
     )
 
 
@@ -87,9 +87,9 @@ class CIFARLT(LongTailedDataset):
         layout = cifar_layout(reader, data_root)
         if layout is None:
             raise FileNotFoundError(
-                f'data_root "{data_root}" has no {reader.__name__}: needed is {reader.base_folder}/ '
-                'or train/<class>/*.png and test/<class>/*.png in it; see python '
-                f'tools/prepare_data.py {name} {data_root}'
+                f'data_root "{data_root}" has no {reader.__name__}: needed is '
+                f'{reader.base_folder}/ or train/<class>/*.png and test/<class>/*.png in it; see '
+                f'python tools/prepare_data.py {name} {data_root}'
             )
         if layout == 'archive':
             dataset = reader(data_root=data_root, split=split, download=False, pipeline=[])
