@@ -11,6 +11,7 @@ from mmpretrain.datasets import CIFAR10, CIFAR100, CustomDataset
 
 from rcl_mm.class_counts import count_labels, dataset_labels
 from rcl_mm.datasets.long_tailed import LongTailedDataset, long_tailed_counts
+from rcl_mm.errors import InputError
 
 SPLITS = ('train', 'test')
 READERS = {10: CIFAR10, 100: CIFAR100}
@@ -60,7 +61,7 @@ class CIFARLT(LongTailedDataset):
 
     Raises:
         FileNotFoundError: If ``data_root`` has neither layout.
-        ValueError: If the classes or the numbers of images are not those of the set.
+        InputError: If the classes or the numbers of images are not those of the set.
 
     Example:
         >>> train = dict(type='CIFARLT', data_root='data/cifar100', num_classes=100)
@@ -78,7 +79,7 @@ class CIFARLT(LongTailedDataset):
         **kwargs: Any,
     ) -> None:
         if num_classes not in READERS or split not in SPLITS:
-            raise ValueError(
+            raise InputError(
                 f'num_classes={num_classes}, split={split!r}: allowed are 10 or 100, and '
                 f'{" or ".join(SPLITS)}'
             )
@@ -99,7 +100,7 @@ class CIFARLT(LongTailedDataset):
             )
             wrong = wrong_classes(reader, dataset.metainfo['classes'])
             if wrong is not None:
-                raise ValueError(f'"{osp.join(data_root, split)}" has {wrong}')
+                raise InputError(f'"{osp.join(data_root, split)}" has {wrong}')
         self.data_root, self.num_classes, self.split = data_root, num_classes, split
         super().__init__(dataset, imbalance_type, imbalance_factor, **kwargs)
 
@@ -139,7 +140,7 @@ class CIFARLT(LongTailedDataset):
             )
             if self.held_out is not None:
                 expected += '; held_out needs the whole set'
-        raise ValueError(
+        raise InputError(
             f'"{self.data_root}" has {counts.sum():,} {self.split} images, {counts[0]:,} ... '
             f'{counts[-1]:,} of a class: {expected}'
         )

@@ -80,7 +80,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         self.repeat_samples = repeat_samples
         self.channels_last = channels_last
         if ahead_bytes is not None and ahead_bytes < 0:
-            raise ValueError(f'ahead_bytes is {ahead_bytes}, allowed is 0 or more')
+            raise InputError(f'ahead_bytes is {ahead_bytes}, allowed is 0 or more')
         self.ahead_bytes = ahead_bytes
         self.view_augments = None
         if view_augments is not None:

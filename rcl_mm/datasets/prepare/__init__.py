@@ -123,7 +123,7 @@ def _check_output(output: Optional[Path], root: Path) -> None:
 def _cut_long_tail(report: Report, imbalance_factor: float, imbalance_type: str) -> None:
     available = report.class_counts
     if report.name in CIFAR_DATASETS and available.min() != available.max():
-        raise ValueError(
+        raise InputError(
             f'{report.name} in {report.root} is long-tailed already ({available.max():,} ... '
             f'{available.min():,} images of a class): leave the imbalance factor out'
         )
