@@ -89,7 +89,7 @@ class TestCrop:
             )
         return np.array(sizes)
 
-    @pytest.mark.parametrize('base', ['cifar10_lt', 'cifar10_jpeg_lt', 'imagenet_lt'])
+    @pytest.mark.parametrize('base', ['cifar10_jpeg_lt', 'imagenet_lt'])
     def test_area_and_aspect_ratio(self, base):
         size, smallest, _, _ = SIM_VIEWS[base]
         transform = one(views_of(base).sim_view, 'RandomResizedCrop')
@@ -118,7 +118,7 @@ class TestCrop:
         transform = one(views_of(base).sim_view, 'RandomResizedCrop')
         assert next(outputs(transform, coordinates(200))).shape == (size, size, 3)
 
-    @pytest.mark.parametrize('base', ['cifar10_lt', 'cifar100_lt', 'cifar10_jpeg_lt'])
+    @pytest.mark.parametrize('base', ['cifar10_jpeg_lt'])
     def test_padded_crop(self, base):
         transform = one(views_of(base).cls_view, 'RandomCrop')
         # Values from 1, so that the padding of 0 can be told.
@@ -264,7 +264,7 @@ class TestBlur:
         transform = one(sim_view, 'GaussianBlur')
         assert share_within(((r != image).any() for r in outputs(transform, image)), 0.5)
 
-    @pytest.mark.parametrize('base', ['cifar10_lt', 'cifar10_jpeg_lt'])
+    @pytest.mark.parametrize('base', ['cifar10_jpeg_lt'])
     def test_strength(self, base):
         # The spread of a blurred line is the sigma; below half a pixel eight bits don't show it.
         transform = one(views_of(base).sim_view, 'GaussianBlur')
@@ -283,7 +283,7 @@ class TestBlur:
         assert stats.kstest(upper, stats.uniform(0.6, 1.4).cdf).statistic < 0.1
 
 
-@pytest.mark.parametrize('base', ['cifar10_lt', 'cifar100_lt', 'cifar10_jpeg_lt'])
+@pytest.mark.parametrize('base', ['cifar10_jpeg_lt'])
 def test_cutout__one_black_hole_of_16_in_every_classifiers_view(base):
     transform = one(views_of(base).cls_view, 'RandomCutout')
     image = np.full((32, 32, 3), 255, np.uint8)

@@ -42,6 +42,8 @@ CIFAR = ROOT / 'configs/rcl/resnet32_cifar100_lt.py'
 PLAIN = ROOT / 'configs/rcl/resnext50_imagenet_lt.py'
 FAST = ROOT / 'configs/rcl/resnext50_imagenet_lt_fast.py'
 TARGET = 2.0
+# Steps of an epoch of noise: the first batch is made alone, the others are one block.
+CIFAR_STEPS = dict(cuda=25, cpu=5)
 
 
 class Trainer:
@@ -169,8 +171,7 @@ def measure_cifar_step(args, batch: int, ahead_bytes: int) -> List[float]:
         if hasattr(part, 'set_class_counts'):
             part.set_class_counts(np.geomspace(500, 5, 100).astype(np.int64))
     optimizer = build_optim_wrapper(model, config.optim_wrapper)
-    # The first batch is made alone; the others are one block.
-    steps = 25 if args.device == 'cuda' else 5
+    steps = CIFAR_STEPS[args.device]
     dataset = ResidentDataset(_Noise(steps * batch))
     sampler = ReproducibleSampler(dataset, seed=0)
     loader = DataLoader(dataset, batch, sampler=sampler, collate_fn=resident_collate)
@@ -273,6 +274,7 @@ if __name__ == '__main__':
     parser.add_argument('--only-cifar', action='store_true', help='the two rows of the CIFAR step')
     options = parser.parse_args()
     if options.only_cifar:
-        show('Training step, ResNet-32, three views of 32x32', options, cifar_step)
+        each = CIFAR_STEPS[options.device]
+        show('Training step, ResNet-32, three views of 32x32', options, cifar_step, each)
     else:
         show('Training step, ResNeXt-50, three views of each image', options, run)
