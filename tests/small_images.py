@@ -5,11 +5,13 @@ import itertools
 import runpy
 import sys
 from pathlib import Path
+from typing import Sequence
 
 import cv2
 import numpy as np
 import pytest
 from mmengine.registry import DefaultScope
+from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORIES
 from sklearn.datasets import load_digits
 
 import rcl_mm  # noqa: F401  (registers)
@@ -37,6 +39,19 @@ def write_digits(folder: Path, images_per_class: dict, size=(40, 36)) -> Path:
             image = cv2.resize((digits.images[index] * 15).astype(np.uint8), size)
             cv2.imwrite(str(folder / name / f'{i}.jpg'), np.repeat(image[..., None], 3, 2))
     return folder
+
+
+def write_cifar_folders(root: Path, num_classes: int, counts: Sequence[int], test: int) -> Path:
+    """Noise in the layout of CIFAR, root/{train,test}/<class>/0.png ..., brighter by class."""
+    random = np.random.RandomState(0)
+    categories = CIFAR10_CATEGORIES if num_classes == 10 else CIFAR100_CATEGORIES
+    for label, name in enumerate(categories):
+        for split, number in (('train', counts[label]), ('test', test)):
+            (root / split / name).mkdir(parents=True)
+            for i in range(number):
+                image = random.randint(0, 128, (32, 32, 3), dtype=np.uint8)
+                cv2.imwrite(str(root / split / name / f'{i}.png'), image + label)
+    return root
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # Cross-entropy on CIFAR-10-LT with ResNet-32: the baseline of the twins in balanced_softmax/,
 # ldam_drw/, supcon/, bcl/ and rcl/.
 # Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, without its contrastive branch.
-# Other imbalance: --cfg-options train_dataloader.dataset.imbalance_factor=50
+# Other imbalance: --cfg-options imbalance_factor=50
 # Memory: 604 MiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/cross_entropy/resnet32_cifar10_lt.py
 _base_ = [
@@ -11,4 +11,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+model = dict(data_preprocessor=dict(view_augments=_base_.one_view))
 default_hooks = dict(checkpoint=dict(interval=20, max_keep_ckpts=1))

@@ -1,13 +1,12 @@
 # Rebalanced Contrastive Learning (arXiv 2312.01753) on CIFAR-10-LT with ResNet-32.
 # Recipe: BCL's for CIFAR-LT as rebuilt by ConCutMix and CUDA_LTR, with RCL's loss.
-# Other imbalance: --cfg-options train_dataloader.dataset.imbalance_factor=50
+# Other imbalance: --cfg-options imbalance_factor=50
 # Memory: 1.8 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet32_cifar10_lt.py
 _base_ = '../cross_entropy/resnet32_cifar10_lt.py'
 
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=_base_.three_view_pipeline)))
-
 model = dict(
+    data_preprocessor=dict(view_augments=_base_.three_views),
     head=dict(
         _delete_=True,
         type='RCLHead',

@@ -4,9 +4,8 @@
 # Memory: 1.2 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet32_cifar10_lt_standalone.py
 _base_ = './resnet32_cifar10_lt.py'
-
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=_base_.contrastive_pipeline)))
 model = dict(
+    data_preprocessor=dict(view_augments=_base_.contrastive_views),
     head=dict(
         classifier=None,
         prototypes='learnable',

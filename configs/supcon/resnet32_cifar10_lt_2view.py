@@ -5,4 +5,4 @@
 # python tools/train.py configs/supcon/resnet32_cifar10_lt_2view.py
 _base_ = './resnet32_cifar10_lt.py'
 
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=_base_.two_view_pipeline)))
+model = dict(data_preprocessor=dict(view_augments=_base_.two_views))

@@ -1,6 +1,6 @@
 """The augmentation of the Digits-LT configs for a whole batch on the device."""
 
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ class DigitsAugment(ViewAugment):
         cutout_prob (float): Defaults to 0.5.
         fill (float): Grey value where the rotation uncovers. Defaults to 0, the background.
     """
+
+    several_batches = True
 
     def __init__(
         self,
@@ -71,15 +73,17 @@ class DigitsAugment(ViewAugment):
             **self.jitter.sample(jitter),
         )
 
-    def augment(self, images: Tensor, parameters: Dict[str, Tensor]) -> Tensor:
+    def augment(
+        self, images: Tensor, parameters: Dict[str, Tensor], batch_size: Optional[int] = None
+    ) -> Tensor:
         """See :meth:`ViewAugment.augment`."""
         p = parameters
         top, left, height, width = p['box'].unbind(1)
         upright = top.new_zeros(len(top))
         rows = ops.resize_weights(top, height, upright, images.shape[2], self.size)
         columns = ops.resize_weights(left, width, upright, images.shape[3], self.size)
-        images = ops.separable(images, rows, columns).round_().clamp_(0, 255).byte()
-        images = self.jitter.augment(ops.affine(images, p['matrix'], p['fill']), p)
+        images = ops.separable(images, rows, columns, batch_size).round_().clamp_(0, 255).byte()
+        images = self.jitter.augment(ops.affine(images, p['matrix'], p['fill']), p, batch_size)
         return ops.cutout(images, p['centres'], self.cutout_length)
 
 

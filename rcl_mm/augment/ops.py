@@ -5,9 +5,13 @@ same device. None waits for the device: no ``.item()``, no boolean indexing, and
 known on the host.
 """
 
+from typing import Optional
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from rcl_mm.augment.by_batch import by_batch
 
 
 def resize_weights(start: Tensor, length: Tensor, flip: Tensor, in_size: int, out_size: int):
@@ -62,32 +66,44 @@ def blur_weights(sigma: Tensor, size: int, radius: int) -> Tensor:
     return weights
 
 
-def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def separable(
+    images: Tensor, rows: Tensor, columns: Tensor, batch_size: Optional[int] = None
+) -> Tensor:
     """``rows @ image @ columns^T`` of each channel: float, (N, 3, out rows, out columns)."""
-    return rows[:, None] @ images.float() @ columns.transpose(1, 2)[:, None]
+
+    def product(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        return rows[:, None] @ images @ columns.transpose(1, 2)[:, None]
+
+    return by_batch(product, batch_size, images.float(), rows, columns)
 
 
 def _mix_channels(matrix: Tensor, values: Tensor) -> Tensor:
-    """``matrix @ values`` of each sample, (N, 3, 3) and (N, 3, P)."""
-    if not torch.compiler.is_compiling():
-        return torch.bmm(matrix, values)
-    # torch.compile fuses these with what is before and after them; a product stands alone.
-    first, second, third = (matrix[..., i, None] * values[:, i, None] for i in range(3))
-    return first + second + third
+    """``matrix @ values`` of each sample, (N, 3, 3) and (N, 3, P).
+
+    Element by element, so that it rounds alike for any number of samples; ``torch.compile`` fuses
+    it with what is before and after.
+    """
+    columns, channels = matrix.split(1, 2), values.split(1, 1)
+    mixed = columns[0] * channels[0]
+    return mixed.addcmul_(columns[1], channels[1]).addcmul_(columns[2], channels[2])
 
 
-def color_matrix(images: Tensor, scale: Tensor, of_mean: Tensor) -> Tensor:
+def color_matrix(
+    images: Tensor, scale: Tensor, of_mean: Tensor, batch_size: Optional[int] = None
+) -> Tensor:
     """``clamp(M x + B mean(x), 0, 255)`` of the RGB values x of each sample.
 
     Args:
         images (Tensor): Float, shape (N, 3, H * W).
         scale (Tensor): M, shape (N, 3, 3).
         of_mean (Tensor): B, shape (N, 3, 3), applied to the mean colour of the image.
+        batch_size (int, optional): See ``by_batch``. Defaults to None.
 
     Returns:
         Tensor: Float, shape (N, 3, H * W).
     """
-    offset = _mix_channels(of_mean, images.mean(2, keepdim=True))
+    mean = by_batch(lambda values: values.mean(2, keepdim=True), batch_size, images)
+    offset = _mix_channels(of_mean, mean)
     return _mix_channels(scale, images).add_(offset).clamp_(0, 255)
 
 
@@ -123,7 +139,12 @@ def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
 
 
 def color_jitter(
-    images: Tensor, scale: Tensor, of_mean: Tensor, shift: Tensor, gray: Tensor
+    images: Tensor,
+    scale: Tensor,
+    of_mean: Tensor,
+    shift: Tensor,
+    gray: Tensor,
+    batch_size: Optional[int] = None,
 ) -> Tensor:
     """ColorJitter in each sample's own order, then grey where asked.
 
@@ -131,6 +152,7 @@ def color_jitter(
         images (Tensor): Shape (N, 3, H, W).
         scale, of_mean, shift: Of ``datasets.augment_params.color_jitter_steps``.
         gray (Tensor): Last matrix: the identity or grey, shape (N, 3, 3).
+        batch_size (int, optional): See ``by_batch``. Defaults to None.
 
     Returns:
         Tensor: Float, shape (N, 3, H, W).
@@ -139,7 +161,7 @@ def color_jitter(
     for slot in range(scale.shape[1]):
         if slot == 3:
             pixels = shift_hue(pixels, shift)
-        pixels = color_matrix(pixels, scale[:, slot], of_mean[:, slot])
+        pixels = color_matrix(pixels, scale[:, slot], of_mean[:, slot], batch_size)
     return _mix_channels(gray, pixels).view_as(images)
 
 

@@ -1,6 +1,6 @@
 """Parts that several device augmentations share: colour jitter, and AutoAugment's operations."""
 
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -49,8 +49,11 @@ class ColorJitterPart:
         gray = np.where(to_gray[:, None, None], luma, np.eye(3))
         return dict(scale=scale, of_mean=of_mean, shift=shift, gray=gray)
 
-    def augment(self, images: Tensor, p: Dict[str, Tensor]) -> Tensor:
-        return ops.color_jitter(images, p['scale'], p['of_mean'], p['shift'], p['gray'])
+    def augment(
+        self, images: Tensor, p: Dict[str, Tensor], batch_size: Optional[int] = None
+    ) -> Tensor:
+        steps = (p['scale'], p['of_mean'], p['shift'], p['gray'])
+        return ops.color_jitter(images, *steps, batch_size)
 
 
 class OperationsPart:

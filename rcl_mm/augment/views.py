@@ -34,9 +34,15 @@ class ViewAugment(nn.Module):
     """
 
     num_uniforms = 0
+    #: Whether ``augment`` takes several batches in one pass, with the views of each batch alone to
+    #: the last bit: every operation is one on each element, one that gives whole numbers, or goes
+    #: through ``by_batch``.
+    several_batches = False
 
     def __init__(self, compile: bool = False) -> None:
         super().__init__()
+        # A compiled augment may round otherwise for another number of samples.
+        self.several_batches = self.several_batches and not compile
         self.run = torch.compile(self.augment) if compile else self.augment
 
     def sample(self, u: np.ndarray, height: int, width: int) -> Dict[str, np.ndarray]:
@@ -48,7 +54,13 @@ class ViewAugment(nn.Module):
         raise NotImplementedError
 
     @torch.no_grad()
-    def forward(self, images: Tensor, draws: Optional[Tensor] = None, view: int = 0) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        draws: Optional[Tensor] = None,
+        view: int = 0,
+        batch_size: Optional[int] = None,
+    ) -> Tensor:
         """Make the view.
 
         Args:
@@ -56,6 +68,8 @@ class ViewAugment(nn.Module):
             draws (Tensor, optional): Draws of the samples, int64 on the CPU, shape (N, ).
                 Defaults to None: random numbers from torch's generator.
             view (int): Number of the view. Defaults to 0.
+            batch_size (int, optional): The images are several batches of this many, where
+                ``several_batches`` is True. Defaults to None: one batch.
 
         Returns:
             Tensor: RGB in 0..255, float32, not normalised, shape (N, 3, H', W').
@@ -77,6 +91,8 @@ class ViewAugment(nn.Module):
             images = images.round().clamp(0, 255).byte()
         # In full precision, also under the model's autocast.
         with torch.autocast(images.device.type, enabled=False):
+            if batch_size is not None:
+                return self.run(images, parameters, batch_size).float()
             return self.run(images, parameters).float()
 
 
@@ -102,6 +118,8 @@ class CifarSimAugment(ViewAugment):
         >>> augment(torch.zeros(8, 3, 32, 32, dtype=torch.uint8)).shape
         torch.Size([8, 3, 32, 32])
     """
+
+    several_batches = True
 
     def __init__(
         self,
@@ -137,18 +155,21 @@ class CifarSimAugment(ViewAugment):
         flip = (rest[:, 0] < 0.5).astype(float)
         return dict(box=box, flip=flip, sigma=sigma, **self.jitter.sample(jitter))
 
-    def augment(self, images: Tensor, parameters: Dict[str, Tensor]) -> Tensor:
+    def augment(
+        self, images: Tensor, parameters: Dict[str, Tensor], batch_size: Optional[int] = None
+    ) -> Tensor:
         """See :meth:`ViewAugment.augment`."""
         p = parameters
         top, left, height, width = p['box'].unbind(1)
         upright = torch.zeros_like(p['flip'])
         rows = ops.resize_weights(top, height, upright, images.shape[2], self.size)
         columns = ops.resize_weights(left, width, p['flip'], images.shape[3], self.size)
-        images = self.jitter.augment(ops.separable(images, rows, columns), p)
+        images = ops.separable(images, rows, columns, batch_size)
+        images = self.jitter.augment(images, p, batch_size)
         if self.blur_prob > 0:
             # Beyond three standard deviations lie 0.3%.
             blur = ops.blur_weights(p['sigma'], self.size, int(np.ceil(3 * self.blur_sigma[1])))
-            images = ops.separable(images, blur, blur)
+            images = ops.separable(images, blur, blur, batch_size)
         return images
 
 
@@ -167,6 +188,8 @@ class CifarClsAugment(ViewAugment):
         cutout_holes (int): Defaults to 1.
         flip_prob (float): Defaults to 0.5.
     """
+
+    several_batches = True
 
     def __init__(
         self,
@@ -204,7 +227,9 @@ class CifarClsAugment(ViewAugment):
             arrays.update(self.operations.sample(*chosen, height, width))
         return arrays
 
-    def augment(self, images: Tensor, parameters: Dict[str, Tensor]) -> Tensor:
+    def augment(
+        self, images: Tensor, parameters: Dict[str, Tensor], batch_size: Optional[int] = None
+    ) -> Tensor:
         """See :meth:`ViewAugment.augment`."""
         p = parameters
         images = ops.shifted_crop(images, p['top'], p['left'], p['flip'], self.padding)

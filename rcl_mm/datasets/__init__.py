@@ -7,6 +7,7 @@ from rcl_mm.datasets.augmentations import (
     TorchvisionAutoAugment,
 )
 from rcl_mm.datasets.benchmarks import ImageNetLT, INaturalist2018, PlacesLT
+from rcl_mm.datasets.cifar_lt import CIFARLT
 from rcl_mm.datasets.digits import DigitsLT
 from rcl_mm.datasets.fast_packing import PackFast, fast_collate
 from rcl_mm.datasets.fast_transforms import CropOnDevice, FastMultiView
@@ -20,6 +21,7 @@ from rcl_mm.datasets.samplers import ReproducibleSampler
 from rcl_mm.datasets.transforms import ReproducibleMultiView, ReproducibleView
 
 __all__ = [
+    'CIFARLT',
     'CropOnDevice',
     'DigitsLT',
     'FolderLT',

@@ -10,6 +10,7 @@ from mmengine.runner.utils import calc_dynamic_intervals
 from torch.utils.data import DataLoader
 
 from rcl_mm.engine.random_states import get_random_states, set_random_states
+from rcl_mm.engine.views_ahead import with_views_ahead
 from rcl_mm.errors import InputError
 
 
@@ -96,6 +97,7 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
         unread = skip_batches(self.dataloader, first)
         batches = iter(self.dataloader)
         read_and_drop(batches, unread)
+        batches = with_views_ahead(batches, self.dataloader, self.runner.model)
         for idx, data_batch in enumerate(batches, start=first):
             self.run_iter(idx, data_batch)
         self.runner.call_hook('after_train_epoch')
@@ -169,7 +171,12 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
         self._make_up_validation()
         # MMEngine treats the whole training as one epoch.
         self.runner.call_hook('before_train_epoch')
-        self.dataloader_iterator = _Batches(self.dataloader, self._iter)
+        self.dataloader_iterator = with_views_ahead(
+            _Batches(self.dataloader, self._iter),
+            self.dataloader,
+            self.runner.model,
+            self._max_iters - self._iter,
+        )
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
             self.run_iter(next(self.dataloader_iterator))

@@ -134,3 +134,46 @@ class TestIterationCheckpoints:
         assert train('straight', *ITERATIONS) == 0
         interrupted('resumed', *ITERATIONS, at=8)
         assert_same_run(project / 'straight', project / 'resumed', 'iter_20.pth')
+
+
+@pytest.fixture
+def in_memory(project):
+    """Images in memory; their views are made on the device."""
+    append(
+        project,
+        'train_dataloader["dataset"] = dict(_delete_=True, type="ResidentDataset", dataset=dict(',
+        '    type="DigitsLT", split="train", img_max=16, imbalance_factor=6, pipeline=[]))',
+        'train_dataloader["collate_fn"] = dict(type="resident_collate")',
+        'model["data_preprocessor"] = dict(view_augments=[dict(type="DigitsAugment")] * 2)',
+    )
+
+
+class TestViewsAhead:
+    """Views made many batches at a time, stopped inside such a block: as batch by batch."""
+
+    OPTIONS = [*ITERATIONS, 'model.data_preprocessor.ahead_bytes=0']
+    AHEAD = [*ITERATIONS, 'model.data_preprocessor.ahead_bytes=100000000']
+
+    @pytest.mark.parametrize(('workers', 'at'), [(0, 8), (2, 14), (0, 16)])
+    def test_epoch_based_training(self, train, interrupted, project, in_memory, workers, at):
+        assert train('straight', *self.OPTIONS) == 0
+        interrupted('resumed', *self.AHEAD, f'train_dataloader.num_workers={workers}', at=at)
+        assert_same_run(project / 'straight', project / 'resumed', 'iter_20.pth')
+
+    @pytest.mark.parametrize('infinite', [True, False])
+    def test_iteration_based_training(self, train, interrupted, project, in_memory, infinite):
+        append(
+            project,
+            'train_cfg = dict(_delete_=True, by_epoch=False, max_iters=14, val_interval=4)',
+            'param_scheduler = [dict(type="CosineAnnealingLR", by_epoch=False, end=14)]',
+        )
+        more = ['log_processor.by_epoch=False', f'train_dataloader.sampler.infinite={infinite}']
+        assert train('straight', *self.OPTIONS, *more) == 0
+        interrupted('resumed', *self.AHEAD, *more, at=8)
+        assert_same_run(project / 'straight', project / 'resumed', 'iter_14.pth')
+
+    def test_gradient_accumulation(self, train, interrupted, project, in_memory):
+        more = ['optim_wrapper.accumulative_counts=3']
+        assert train('straight', *self.OPTIONS, *more) == 0
+        interrupted('resumed', *self.AHEAD, *more, at=11)
+        assert_same_run(project / 'straight', project / 'resumed', 'iter_20.pth')

@@ -83,11 +83,11 @@ def differences(first: str, second: str) -> Dict[str, tuple]:
 
 
 def training_pipeline(name: str) -> List[dict]:
-    """The training pipeline, of the innermost data set."""
+    """The training pipeline, of the innermost data set; none where images are in memory."""
     dataset = load(name).train_dataloader.dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    return dataset.pipeline
+    return dataset.get('pipeline', [])
 
 
 def number_of_views(name: str) -> int:

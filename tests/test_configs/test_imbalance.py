@@ -25,7 +25,7 @@ def finished(config: str, *options: str):
 
 def test_one_variable_reaches_the_training_set() -> None:
     config = finished(CIFAR, 'imbalance_factor=50', 'imbalance_type=step')
-    dataset = config.train_dataloader.dataset
+    dataset = config.train_dataloader.dataset.dataset
     assert (dataset.imbalance_factor, dataset.imbalance_type) == (50, 'step')
     assert config.imbalance_factor == 50
 
@@ -33,7 +33,7 @@ def test_one_variable_reaches_the_training_set() -> None:
 @pytest.mark.parametrize('factor, total', [(10, 19573), (50, 12608), (100, 10847), (200, 9502)])
 def test_totals_of_cifar100_lt(factor, total) -> None:
     """The community's totals, for the factor that the option leaves in the data set's config."""
-    dataset = finished(CIFAR, f'imbalance_factor={factor}').train_dataloader.dataset
+    dataset = finished(CIFAR, f'imbalance_factor={factor}').train_dataloader.dataset.dataset
     counts = long_tailed_counts(100, 500, dataset.imbalance_factor, dataset.imbalance_type)
     assert counts.sum() == total
 
@@ -53,20 +53,20 @@ def test_digits_training_set_alone_is_long_tailed() -> None:
 
 
 def test_option_of_one_data_set_wins() -> None:
-    key = 'train_dataloader.dataset.imbalance_factor'
+    key = 'train_dataloader.dataset.dataset.imbalance_factor'
     config = finished(CIFAR, f'{key}=20', 'imbalance_factor=50')
-    assert config.train_dataloader.dataset.imbalance_factor == 20
+    assert config.train_dataloader.dataset.dataset.imbalance_factor == 20
 
 
 def test_own_config_file_overrides_the_data_set(tmp_path) -> None:
     path = tmp_path / 'mine.py'
     path.write_text(
         f'_base_ = {str(ROOT / CIFAR)!r}\n'
-        'train_dataloader = dict(dataset=dict(imbalance_factor=50))\n'
+        'train_dataloader = dict(dataset=dict(dataset=dict(imbalance_factor=50)))\n'
     )
     args = train_parser().parse_args([str(path)])
     config = finish_config(load_config(args), args)
-    assert config.train_dataloader.dataset.imbalance_factor == 50
+    assert config.train_dataloader.dataset.dataset.imbalance_factor == 50
 
 
 def test_data_root_reaches_all_splits() -> None:

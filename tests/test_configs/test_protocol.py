@@ -114,7 +114,7 @@ def test_normalisation() -> None:
 def test_colour_order_of_the_transforms_fits_the_images(name) -> None:
     """MMPretrain's CIFAR gives RGB arrays, files are read as BGR; each transform must know."""
     dataset = innermost(load(name).train_dataloader)
-    rgb = dataset.type in ('CIFAR10', 'CIFAR100')
+    rgb = dataset.type == 'CIFARLT'
     keys = flat(training_pipeline(name))
     for key, value in keys.items():
         if key.endswith('.type') and value in ('TorchvisionAutoAugment', 'RandomColorJitter'):

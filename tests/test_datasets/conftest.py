@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from mmpretrain.datasets import CIFAR10, CIFAR100
+from small_images import write_cifar_folders
 
 
 @pytest.fixture
@@ -49,3 +50,9 @@ def cifar_archive(request, tmp_path, monkeypatch):
     monkeypatch.setattr(cls, 'train_list', train_list)
     monkeypatch.setattr(cls, 'test_list', [[test_name, md5]])
     return cls, tmp_path, labels, np.concatenate(images)
+
+
+@pytest.fixture
+def cifar_folders():
+    """Writes noise as CIFAR in {train,test}/<class>/*.png."""
+    return write_cifar_folders

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from rcl_mm.class_counts import read_class_counts
-from rcl_mm.datasets import ImageNetLT, INaturalist2018, LongTailedDataset
-from rcl_mm.datasets.prepare import cifar as cifar_module
+from rcl_mm.datasets import CIFARLT, ImageNetLT, INaturalist2018, LongTailedDataset
 from rcl_mm.datasets.prepare import prepare_data
 from rcl_mm.runtime.files import TEMPORARY_PREFIX
 
@@ -133,7 +132,7 @@ class TestCifar:
     def test_all_is_well(self, cifar_archive, monkeypatch):
         cls, root, labels, _ = cifar_archive
         classes = len(cls.METAINFO['classes'])
-        monkeypatch.setattr(cifar_module, 'CIFAR_TOTALS', dict(train=len(labels), test=classes))
+        monkeypatch.setattr(CIFARLT, 'TOTALS', dict(train=len(labels), test=classes))
         report = prepare_data(cls.__name__.lower(), root)
         assert report.ok and report.class_counts.tolist() == [20] * classes
         counts = prepare_data(cls.__name__.lower(), root, imbalance_factor=10).class_counts

@@ -6,6 +6,7 @@ float32 elsewhere), with the same loss as the fast step: with BCL's own loss it 
 
 Example:
     python tools/benchmarks/step.py --device cuda
+    python tools/benchmarks/step.py --only-cifar
     python tools/benchmarks/step.py --batch 2 --size 64 --rounds 2 --no-compile
 """
 
@@ -25,17 +26,24 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from torch.utils.data import DataLoader
 
 import rcl_mm  # noqa: F401  registers everything
 from rcl_mm.augment.views import CifarClsAugment, CifarSimAugment
+from rcl_mm.datasets import ReproducibleSampler, ResidentDataset, resident_collate
 from rcl_mm.engine.hooks.channels_last import ChannelsLastHook
 from rcl_mm.engine.hooks.compile import CompileHook
+from rcl_mm.engine.views_ahead import with_views_ahead
+from rcl_mm.models.preprocessors import AHEAD_BYTES
 
 VIEWS, CLASSES = 3, 1000
 STEPS = 3  # a round
+CIFAR = ROOT / 'configs/rcl/resnet32_cifar100_lt.py'
 PLAIN = ROOT / 'configs/rcl/resnext50_imagenet_lt.py'
 FAST = ROOT / 'configs/rcl/resnext50_imagenet_lt_fast.py'
 TARGET = 2.0
+# Steps of an epoch of noise: the first batch is made alone, the others are one block.
+CIFAR_STEPS = dict(cuda=25, cpu=5)
 
 
 class Trainer:
@@ -135,6 +143,46 @@ def measure_cifar(args, batch: int) -> List[float]:
     return result
 
 
+class _Noise:
+    """Images of noise with labels, in memory."""
+
+    def __init__(self, images: int) -> None:
+        random = np.random.default_rng(0)
+        self.images = random.integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+        self.metainfo = dict(classes=tuple(map(str, range(100))))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def get_gt_labels(self) -> np.ndarray:
+        return np.arange(len(self)) % 100
+
+    def get_data_info(self, index: int) -> dict:
+        return dict(img=self.images[index])
+
+
+def measure_cifar_step(args, batch: int, ahead_bytes: int) -> List[float]:
+    """The whole CIFAR step, images in memory, its views made ahead within this memory."""
+    config = Config.fromfile(str(CIFAR))
+    config.model.data_preprocessor.ahead_bytes = ahead_bytes
+    torch.manual_seed(0)
+    model = MODELS.build(config.model).to(args.device).train()
+    for part in model.modules():
+        if hasattr(part, 'set_class_counts'):
+            part.set_class_counts(np.geomspace(500, 5, 100).astype(np.int64))
+    optimizer = build_optim_wrapper(model, config.optim_wrapper)
+    steps = CIFAR_STEPS[args.device]
+    dataset = ResidentDataset(_Noise(steps * batch))
+    sampler = ReproducibleSampler(dataset, seed=0)
+    loader = DataLoader(dataset, batch, sampler=sampler, collate_fn=resident_collate)
+
+    def epoch() -> None:
+        for data in with_views_ahead(iter(loader), loader, model):
+            model.train_step(data, optimizer)
+
+    return [value / steps for value in seconds(epoch, args, warm_up=1, each=1)]
+
+
 def largest_batch(args) -> tuple:
     """The largest batch whose float32 step fits in memory, and its seconds."""
     batch = args.batch
@@ -178,6 +226,18 @@ def run(args) -> Iterator[tuple]:
     cifar = measure_cifar(args, args.batch)
     name = f'CIFAR views on the device, {args.batch} x 3 of 32x32, ms'
     yield name, figure(cifar, args.batch), '-', '-'
+    yield from cifar_step(args)
+
+
+def cifar_step(args) -> Iterator[tuple]:
+    """The CIFAR step with views batch by batch, and many batches in one pass."""
+    name = f'CIFAR-100-LT step, ResNet-32, {args.batch} x 3 views'
+    alone = measure_cifar_step(args, args.batch, 0)
+    yield f'{name} batch by batch, ms', figure(alone, args.batch), '-', '-'
+    blocks = measure_cifar_step(args, args.batch, AHEAD_BYTES)
+    yield f'{name} in blocks, ms', figure(blocks, args.batch), '-', '-'
+    gain = spread(alone)[0] / spread(blocks)[0]
+    yield 'CIFAR step, batch by batch / in blocks', f'{gain:.2f}x', '-', '-'
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
@@ -210,5 +270,11 @@ def show(title: str, args, rows_of: Callable[..., Iterator[tuple]], each: int = 
 
 
 if __name__ == '__main__':
-    options = arguments(__doc__.splitlines()[0]).parse_args()
-    show('Training step, ResNeXt-50, three views of each image', options, run)
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument('--only-cifar', action='store_true', help='the two rows of the CIFAR step')
+    options = parser.parse_args()
+    if options.only_cifar:
+        each = CIFAR_STEPS[options.device]
+        show('Training step, ResNet-32, three views of 32x32', options, cifar_step, each)
+    else:
+        show('Training step, ResNeXt-50, three views of each image', options, run)

@@ -96,7 +96,7 @@ def prepare_data(
         return _progress(console, what, total)
 
     if name in CIFAR_DATASETS:
-        check_cifar(report)
+        check_cifar(report, not fast, workers, start_progress)
     elif name in LIST_BENCHMARKS:
         check_list_benchmark(report, not fast, make_lists, workers, start_progress)
     else:
@@ -122,6 +122,11 @@ def _check_output(output: Optional[Path], root: Path) -> None:
 
 def _cut_long_tail(report: Report, imbalance_factor: float, imbalance_type: str) -> None:
     available = report.class_counts
+    if report.name in CIFAR_DATASETS and available.min() != available.max():
+        raise InputError(
+            f'{report.name} in {report.root} is long-tailed already ({available.max():,} ... '
+            f'{available.min():,} images of a class): leave the imbalance factor out'
+        )
     wanted = long_tailed_counts(
         len(available), available.sum() / len(available), imbalance_factor, imbalance_type
     )
