@@ -4,4 +4,4 @@
 # python tools/train.py configs/bcl/resnext50_imagenet_lt_rand_rand.py
 _base_ = './resnext50_imagenet_lt.py'
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.rand_rand_pipeline))
+model = dict(data_preprocessor=dict(view_augments=_base_.rand_rand_views))

@@ -14,3 +14,4 @@ _base_ = [
 default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=1, save_best='long_tail/balanced', rule='greater')
 )
+custom_hooks = [dict(type='ClassCountsHook'), dict(type='ChannelsLastHook')]

@@ -15,3 +15,4 @@ model = dict(
     head=dict(num_classes=8142),
 )
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))
+custom_hooks = [dict(type='ClassCountsHook'), dict(type='ChannelsLastHook')]

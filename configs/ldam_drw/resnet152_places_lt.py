@@ -8,5 +8,6 @@ _base_ = '../cross_entropy/resnet152_places_lt.py'
 model = dict(head=dict(loss=dict(_delete_=True, type='LDAMLoss', scale=30.0)))
 custom_hooks = [
     dict(type='ClassCountsHook'),
+    dict(type='ChannelsLastHook'),
     dict(type='DeferredReweightingHook', begin=24),
 ]

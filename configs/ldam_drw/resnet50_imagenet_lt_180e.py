@@ -8,5 +8,6 @@ param_scheduler = _base_.param_scheduler_180e
 train_cfg = dict(max_epochs=180)
 custom_hooks = [
     dict(type='ClassCountsHook'),
+    dict(type='ChannelsLastHook'),
     dict(type='DeferredReweightingHook', begin=144),
 ]

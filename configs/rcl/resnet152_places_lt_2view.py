@@ -7,3 +7,4 @@
 _base_ = './resnet152_places_lt.py'
 
 train_dataloader = dict(dataset=dict(pipeline=_base_.two_view_pipeline))
+model = dict(data_preprocessor=dict(view_augments=_base_.two_views))

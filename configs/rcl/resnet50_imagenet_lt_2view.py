@@ -6,3 +6,4 @@
 _base_ = './resnet50_imagenet_lt.py'
 
 train_dataloader = dict(dataset=dict(pipeline=_base_.two_view_pipeline))
+model = dict(data_preprocessor=dict(view_augments=_base_.two_views))

@@ -4,9 +4,10 @@
 # python tools/train.py configs/rcl/resnet50_inaturalist2018.py
 _base_ = '../cross_entropy/resnet50_inaturalist2018.py'
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.sim_sim_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=_base_.three_view_pipeline))
 
 model = dict(
+    data_preprocessor=dict(view_augments=_base_.sim_sim_views),
     head=dict(
         _delete_=True,
         type='RCLHead',

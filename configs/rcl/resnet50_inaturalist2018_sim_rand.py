@@ -4,4 +4,4 @@
 # python tools/train.py configs/rcl/resnet50_inaturalist2018_sim_rand.py
 _base_ = './resnet50_inaturalist2018.py'
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.sim_rand_pipeline))
+model = dict(data_preprocessor=dict(view_augments=_base_.sim_rand_views))

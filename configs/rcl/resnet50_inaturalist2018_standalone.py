@@ -5,8 +5,9 @@
 # python tools/train.py configs/rcl/resnet50_inaturalist2018_standalone.py
 _base_ = './resnet50_inaturalist2018.py'
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.contrastive_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=_base_.two_view_pipeline))
 model = dict(
+    data_preprocessor=dict(view_augments=_base_.contrastive_views),
     head=dict(
         classifier=None,
         prototypes='learnable',

@@ -5,8 +5,9 @@
 # python tools/train.py configs/rcl/resnext50_imagenet_lt_standalone.py
 _base_ = './resnext50_imagenet_lt.py'
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.contrastive_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=_base_.two_view_pipeline))
 model = dict(
+    data_preprocessor=dict(view_augments=_base_.contrastive_views),
     head=dict(
         classifier=None,
         prototypes='learnable',

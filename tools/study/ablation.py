@@ -23,12 +23,12 @@ from study.pool import Outcome, Run, run_experiment
 from study.run_files import write_json
 
 DIGITS_ROWS = (
-    'configs/ablation/resnet8_digits_lt_1_supcon.py',
+    'configs/supcon/resnet8_digits_lt.py',
     'configs/ablation/resnet8_digits_lt_2_class_averaging.py',
-    'configs/ablation/resnet8_digits_lt_3_bcl.py',
+    'configs/bcl/resnet8_digits_lt.py',
     'configs/ablation/resnet8_digits_lt_4_rebalanced.py',
-    'configs/ablation/resnet8_digits_lt_5_rcl.py',
-    'configs/ablation/resnet8_digits_lt_6_standalone.py',
+    'configs/rcl/resnet8_digits_lt.py',
+    'configs/rcl/resnet8_digits_lt_standalone.py',
 )
 DIGITS_BASELINE = '3_bcl'
 
