@@ -57,9 +57,7 @@ def crop_and_resize(image: np.ndarray, box: Sequence[int], size: int) -> np.ndar
         # Nothing to antialias: the same filter, faster.
         return cv2.resize(crop, (size, size), interpolation=cv2.INTER_LINEAR)
     pixels = torch.from_numpy(np.ascontiguousarray(crop[None])).permute(0, 3, 1, 2)
-    resized = torch.nn.functional.interpolate(
-        pixels, (size, size), mode='bilinear', antialias=True
-    )
+    resized = torch.nn.functional.interpolate(pixels, (size, size), mode='bilinear', antialias=True)
     return resized[0].permute(1, 2, 0).numpy()
 
 

@@ -3,9 +3,9 @@
 dataset_type = 'FolderLT'
 data_root = None
 
-# The loader decodes and chooses crops, the device cuts and augments them: the model's preprocessor is
-# DeviceCropPreprocessor with these view_augments. View 0 is the classifier's, views 1 and 2 are the
-# contrastive loss's, as in BCL's ImageNet recipe.
+# The loader decodes and chooses crops, the device cuts and augments them: the model's preprocessor
+# is DeviceCropPreprocessor with these view_augments. View 0 is the classifier's, views 1 and 2 are
+# the contrastive loss's, as in BCL's ImageNet recipe.
 # Own transforms instead: a train_pipeline with ReproducibleMultiView and PackInputs, and
 # MultiViewDataPreprocessor; the loader takes both.
 view_augments = [dict(type='RandClsAugment'), dict(type='SimAugment'), dict(type='SimAugment')]

@@ -1,7 +1,7 @@
 # ImageNet-LT: 115,846 training images of 1,000 classes. Its val split is cut from ImageNet's
 # training images, its test split is ImageNet's validation set. Views as in BCL (Zhu et al., CVPR
-# 2022): the loader decodes, the device cuts, resizes and augments whole batches (docs/performance.md
-# says what differs from Pillow's views, which pillow_views.py has).
+# 2022): the loader decodes, the device cuts, resizes and augments whole batches. What differs from
+# Pillow's views, which pillow_views.py has, is in docs/performance.md.
 dataset_type = 'ImageNetLT'
 data_root = 'data/imagenet'
 

@@ -1,5 +1,5 @@
-# The three views of the ImageNet recipes by Pillow, torchvision and timm, image by image on the CPU,
-# in float32: for whoever must match BCL to the pixel. The `_reference` configs take them.
+# The three views of the ImageNet recipes by Pillow, torchvision and timm, image by image on the
+# CPU: for whoever must match BCL to the pixel. The `_reference` configs take them.
 crop = dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.08, 1.0), backend='pillow')
 flip = dict(type='RandomFlip', prob=0.5, direction='horizontal')
 # View 0, the classifier's.

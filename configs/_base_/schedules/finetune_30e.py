@@ -1,4 +1,5 @@
-# Fine-tuning: 30 epochs of AdamW in bfloat16, the new head at ten times the learning rate of the backbone.
+# Fine-tuning: 30 epochs of AdamW in bfloat16, the new head at ten times the learning rate of the
+# backbone.
 optim_wrapper = dict(
     type='AmpOptimWrapper',
     dtype='bfloat16',
