@@ -3,7 +3,7 @@
 # resnet152_places_lt.py by far; the same recipe.
 # Recipe: PaCo's schedule for Places-LT (Cui et al., ICCV 2021) and BCL's losses and views for
 # ImageNet-LT; BCL gives none for Places-LT, views sim-sim, with RCL's loss.
-# Memory: not counted yet.
+# Memory: 4.3 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet152_places_lt_reference.py
 _base_ = ['./resnet152_places_lt.py', '../_base_/datasets/pillow_views.py']
 

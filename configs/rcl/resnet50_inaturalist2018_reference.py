@@ -2,7 +2,7 @@
 # the views by Pillow, torchvision and timm, one by one on the CPU, and float32. Slower than
 # resnet50_inaturalist2018.py by far; the same recipe.
 # Recipe: BCL's for iNaturalist 2018 (Zhu et al., CVPR 2022), views sim-sim, with RCL's loss.
-# Memory: not counted yet.
+# Memory: 62.5 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet50_inaturalist2018_reference.py
 _base_ = ['./resnet50_inaturalist2018.py', '../_base_/datasets/pillow_views.py']
 

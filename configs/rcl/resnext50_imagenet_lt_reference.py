@@ -2,7 +2,7 @@
 # the views by Pillow, torchvision and timm, one by one on the CPU, and float32. Slower than
 # resnext50_imagenet_lt.py by far; the same recipe.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), views sim-sim, with RCL's loss.
-# Memory: not counted yet.
+# Memory: 81.2 GiB in float32, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnext50_imagenet_lt_reference.py
 _base_ = ['./resnext50_imagenet_lt.py', '../_base_/datasets/pillow_views.py']
 

@@ -2,7 +2,7 @@
 
 The largest sum of all tensors during a step: parameters, gradients, momentum, activations and what
 the operations need in between, by PyTorch's memory tracker on tensors without data. CUDA's context
-and cuDNN's work space, 1 to 2 GiB, come on top.
+and cuDNN's work space, 1 to 2 GiB, come on top. The tracker takes no model with frozen parameters.
 
 Example:
     python tools/benchmarks/step_memory.py configs/rcl/resnext50_imagenet_lt.py
@@ -10,6 +10,7 @@ Example:
 """
 
 import argparse
+import sys
 import warnings
 from contextlib import nullcontext
 from unittest import mock
@@ -55,8 +56,7 @@ def step_memory(cfg: Config, size: int = 224) -> int:
     no_values = mock.patch.multiple(torch.Tensor, **zero)
     with no_values, FakeTensorMode(allow_non_fake_inputs=True) as mode:
         model._apply(mode.from_tensor)
-        trained = [p for p in model.parameters() if p.requires_grad]
-        optimizer = optimizer_type(trained, **settings)
+        optimizer = optimizer_type(model.parameters(), **settings)
         images = torch.zeros(views * batch, 3, size, size)
         if channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
@@ -90,6 +90,8 @@ def main() -> None:
     for path in args.configs:
         cfg = Config.fromfile(path)
         cfg.merge_from_dict(args.cfg_options or {})
+        if cfg.model.backbone.get('frozen_stages', -1) >= 0:
+            sys.exit(f'{path} has frozen_stages: the tracker takes no frozen parameters')
         print(f'{path}: {step_memory(cfg, args.size) / 2**30:.1f} GiB', flush=True)
 
 
