@@ -1,6 +1,6 @@
 # Balanced softmax (Ren et al., NeurIPS 2020) on ImageNet-LT with ResNet-50.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), without the contrastive branch.
-# Memory: 20.9 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 10.9 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/balanced_softmax/resnet50_imagenet_lt.py
 _base_ = '../cross_entropy/resnet50_imagenet_lt.py'
 

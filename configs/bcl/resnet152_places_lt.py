@@ -2,7 +2,7 @@
 # frequency.
 # Recipe: PaCo's schedule for Places-LT (Cui et al., ICCV 2021) and BCL's losses and views for
 # ImageNet-LT; BCL gives none for Places-LT, views sim-sim.
-# Memory: 4.3 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: at most 4.3 GiB: that is the figure of float32, counted (docs/recipes.md).
 # python tools/train.py configs/bcl/resnet152_places_lt.py
 _base_ = '../rcl/resnet152_places_lt.py'
 

@@ -1,7 +1,7 @@
 # BCL (Zhu et al., CVPR 2022) on ImageNet-LT with ResNet-50: RCL without the balancing by class
 # frequency.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), views sim-sim.
-# Memory: 62.4 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 32.4 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/bcl/resnet50_imagenet_lt.py
 _base_ = '../rcl/resnet50_imagenet_lt.py'
 

@@ -1,7 +1,7 @@
 # BCL (Zhu et al., CVPR 2022) on iNaturalist 2018 with ResNet-50: RCL without the balancing by
 # class frequency.
 # Recipe: BCL's for iNaturalist 2018 (Zhu et al., CVPR 2022), views sim-sim.
-# Memory: 62.5 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 32.6 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/bcl/resnet50_inaturalist2018.py
 _base_ = '../rcl/resnet50_inaturalist2018.py'
 

@@ -1,7 +1,7 @@
 # BCL (Zhu et al., CVPR 2022) on ImageNet-LT with ResNeXt-50: RCL without the balancing by class
 # frequency.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), views sim-sim.
-# Memory: 81.2 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 41.8 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/bcl/resnext50_imagenet_lt.py
 _base_ = '../rcl/resnext50_imagenet_lt.py'
 

@@ -2,7 +2,7 @@
 # ldam_drw/, supcon/, bcl/ and rcl/.
 # Recipe: PaCo's schedule for Places-LT (Cui et al., ICCV 2021) and BCL's losses and views for
 # ImageNet-LT; BCL gives none for Places-LT, without the contrastive branch.
-# Memory: 1.6 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: at most 1.6 GiB: that is the figure of float32, counted (docs/recipes.md).
 # python tools/train.py configs/cross_entropy/resnet152_places_lt.py
 _base_ = [
     '../_base_/datasets/places_lt.py',
@@ -15,3 +15,4 @@ _base_ = [
 default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=1, save_best='long_tail/balanced', rule='greater')
 )
+custom_hooks = [dict(type='ClassCountsHook'), dict(type='ChannelsLastHook')]

@@ -1,7 +1,7 @@
 # Cross-entropy on ImageNet-LT with ResNet-50: the baseline of the twins in balanced_softmax/,
 # ldam_drw/, supcon/, bcl/ and rcl/.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), without the contrastive branch.
-# Memory: 20.9 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 10.9 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/cross_entropy/resnet50_imagenet_lt.py
 _base_ = [
     '../_base_/datasets/imagenet_lt.py',
@@ -14,3 +14,4 @@ _base_ = [
 default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=1, save_best='long_tail/balanced', rule='greater')
 )
+custom_hooks = [dict(type='ClassCountsHook'), dict(type='ChannelsLastHook')]

@@ -1,7 +1,7 @@
 # Cross-entropy on iNaturalist 2018 with ResNet-50: the baseline of the twins in
 # balanced_softmax/, ldam_drw/, supcon/, bcl/ and rcl/.
 # Recipe: BCL's for iNaturalist 2018 (Zhu et al., CVPR 2022), without the contrastive branch.
-# Memory: 21.1 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 11.2 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/cross_entropy/resnet50_inaturalist2018.py
 _base_ = [
     '../_base_/datasets/inaturalist2018.py',
@@ -15,3 +15,4 @@ model = dict(
     head=dict(num_classes=8142),
 )
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))
+custom_hooks = [dict(type='ClassCountsHook'), dict(type='ChannelsLastHook')]

@@ -1,6 +1,6 @@
 # LDAM-DRW (Cao et al., NeurIPS 2019) on ImageNet-LT with ResNet-50, 180 epochs.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), twice as long.
-# Memory: 20.9 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 10.9 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/ldam_drw/resnet50_imagenet_lt_180e.py
 _base_ = './resnet50_imagenet_lt.py'
 
@@ -8,5 +8,6 @@ param_scheduler = _base_.param_scheduler_180e
 train_cfg = dict(max_epochs=180)
 custom_hooks = [
     dict(type='ClassCountsHook'),
+    dict(type='ChannelsLastHook'),
     dict(type='DeferredReweightingHook', begin=144),
 ]

@@ -1,13 +1,14 @@
 # Rebalanced Contrastive Learning (arXiv 2312.01753) on Places-LT with ResNet-152.
 # Recipe: PaCo's schedule for Places-LT (Cui et al., ICCV 2021) and BCL's losses and views for
 # ImageNet-LT; BCL gives none for Places-LT, views sim-sim, with RCL's loss.
-# Memory: 4.3 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: at most 4.3 GiB: that is the figure of float32, counted (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet152_places_lt.py
 _base_ = '../cross_entropy/resnet152_places_lt.py'
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.sim_sim_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=_base_.three_view_pipeline))
 
 model = dict(
+    data_preprocessor=dict(view_augments=_base_.sim_sim_views),
     head=dict(
         _delete_=True,
         type='RCLHead',

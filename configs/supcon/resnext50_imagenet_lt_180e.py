@@ -1,7 +1,7 @@
 # SupCon (Khosla et al., NeurIPS 2020) beside balanced softmax on ImageNet-LT with ResNeXt-50, 180
 # epochs.
 # Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022), twice as long.
-# Memory: 81.1 GiB in float32, counted, not measured (docs/recipes.md).
+# Memory: 41.7 GiB in bfloat16, counted, not measured (docs/recipes.md).
 # python tools/train.py configs/supcon/resnext50_imagenet_lt_180e.py
 _base_ = './resnext50_imagenet_lt.py'
 

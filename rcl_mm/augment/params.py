@@ -1,13 +1,12 @@
 """Parameters of random crops and colour jitter for a whole batch, from uniform random numbers.
 
 Pure functions from uniforms in [0, 1), shape (N, k), to the parameters of N samples in numpy
-float64. Where the uniforms come from (``uniforms(draws, view, n)`` or a generator) and which code
-changes the pixels (OpenCV on the CPU, torch on an accelerator) is the caller's business, so that
-all of them share one distribution: the one of torchvision, which the tests compare with.
+float64. Where the uniforms come from (``uniforms(draws, view, n)`` or a generator) is the caller's
+business. The distribution is the one of torchvision, which the tests compare with.
 """
 
 import math
-from typing import List, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
@@ -140,25 +139,3 @@ def color_jitter_steps(
         if operation == 1:
             of_mean[rows, slot] = (1 - factor) * luma
     return scale, of_mean, shift, to_gray
-
-
-def color_jitter_order(
-    u: Sequence[float], brightness: float, contrast: float, saturation: float, hue: float
-) -> Tuple[List[int], List[float]]:
-    """ColorJitter of one sample: what :func:`color_jitter_steps` says, as a list of steps.
-
-    Args:
-        u (Sequence[float]): JITTER_UNIFORMS uniforms.
-        brightness, contrast, saturation, hue (float): As in torchvision's ColorJitter.
-
-    Returns:
-        tuple: Which of brightness, contrast, saturation, hue (0 to 3) comes first, second, ...;
-        and the factor (the shift, for the hue) of each of the four.
-    """
-    keys = u[2:6] if hue else u[2:5]
-    factors = []
-    for share, strength in zip(u[6:9], (brightness, contrast, saturation)):
-        low, high = symmetric_range(strength)
-        factors.append(low + (high - low) * share)
-    factors.append((2 * u[9] - 1) * hue)
-    return sorted(range(len(keys)), key=keys.__getitem__), factors

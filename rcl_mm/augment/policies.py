@@ -4,7 +4,6 @@ Like :mod:`rcl_mm.augment.params`: pure functions from uniforms in [0, 1) to ope
 codes and values, with the distributions of torchvision and timm.
 """
 
-import math
 from typing import Sequence, Tuple
 
 import numpy as np
@@ -58,7 +57,7 @@ def auto_augment_operations(
 
     Returns:
         tuple: Operation codes (see ``CODES``) and values (see :func:`affine_matrices` and
-        ``models.augment_ops``), both of shape (N, 2).
+        ``augment.ops``), both of shape (N, 2).
     """
     pairs = T.AutoAugment(T.AutoAugmentPolicy(policy)).policies
     table = np.array(
@@ -137,34 +136,6 @@ def rand_augment_operations(
     ):
         value = np.where(operation == CODES[name], of_level, value)
     return operation, value
-
-
-def rand_augment_operation(
-    u: Sequence[float],
-    magnitude: float,
-    magnitude_std: float,
-    height: int,
-    width: int,
-    prob: float = 0.5,
-    translate_pct: float = 0.45,
-) -> Tuple[str, float]:
-    """:func:`rand_augment_operations` of one operation of one sample: its name and value."""
-    if u[1] > prob:
-        return 'Identity', 0.0
-    name = RAND_AUGMENT[int(u[0] * len(RAND_AUGMENT))]
-    normal = math.sqrt(-2 * math.log1p(-u[2])) * math.cos(2 * math.pi * u[3])
-    level = min(max(magnitude + magnitude_std * normal, 0.0), 10.0) / 10
-    sign = -1.0 if u[4] > 0.5 else 1.0
-    if name in ('ShearX', 'ShearY'):
-        return name, sign * 0.3 * level
-    if name in ('TranslateX', 'TranslateY'):
-        return name, sign * translate_pct * (width if name == 'TranslateX' else height) * level
-    if name == 'Rotate':
-        return name, sign * 30 * level
-    if name in ENHANCE or name == 'Sharpness':
-        return name, 0.1 + 1.8 * level
-    top = dict(Posterize=4, Solarize=256, SolarizeAdd=110).get(name, 0)
-    return name, float(math.floor(top * level))
 
 
 def affine_matrices(

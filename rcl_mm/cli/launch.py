@@ -15,6 +15,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from rcl_mm.cli.arguments import check_out, test_parser, train_parser
+from rcl_mm.cli.crops import check_crops
 from rcl_mm.cli.data_options import merge_into, merge_options, warn_of_unknown_names
 from rcl_mm.cli.parts import check_parts
 from rcl_mm.cli.settings import check_settings
@@ -47,6 +48,7 @@ def train(args: argparse.Namespace) -> Runner:
         cfg = convert_to_rcl(cfg, args)
     merge_train_arguments(cfg, args)
     cfg = finish_config(cfg, args)
+    check_crops(cfg)
     if is_first_process(cfg.launcher):
         with writing(cfg.work_dir, 'made'):
             hold_folder(cfg.work_dir)

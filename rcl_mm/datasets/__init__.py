@@ -8,9 +8,8 @@ from rcl_mm.datasets.augmentations import (
 )
 from rcl_mm.datasets.benchmarks import ImageNetLT, INaturalist2018, PlacesLT
 from rcl_mm.datasets.cifar_lt import CIFARLT
+from rcl_mm.datasets.crop_on_device import CropOnDevice, PackFast, fast_collate
 from rcl_mm.datasets.digits import DigitsLT
-from rcl_mm.datasets.fast_packing import PackFast, fast_collate
-from rcl_mm.datasets.fast_transforms import CropOnDevice, FastMultiView
 from rcl_mm.datasets.folder import FolderLT, stratified_split
 from rcl_mm.datasets.folder_config import fill_in_folder_data
 from rcl_mm.datasets.image_lists import read_image_list, scan_image_list
@@ -25,7 +24,6 @@ __all__ = [
     'CropOnDevice',
     'DigitsLT',
     'FolderLT',
-    'FastMultiView',
     'INaturalist2018',
     'ImageNetLT',
     'LoadCheckedImage',

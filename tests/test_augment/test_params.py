@@ -148,30 +148,3 @@ class TestScalarParameters:
         boxes = params.resized_crop_boxes(u, *size)
         for row, box in zip(u, boxes):
             assert params.resized_crop_box(row.tolist(), *size) == tuple(box)
-
-    def test_rand_augment_operation(self):
-        u = np.random.default_rng(0).random((2000, policies.RAND_AUGMENT_UNIFORMS))
-        codes, values = policies.rand_augment_operations(u, 1, 9, 1.0, 224, 200)
-        for row, code, value in zip(u, codes[:, 0], values[:, 0]):
-            name, own = policies.rand_augment_operation(row.tolist(), 9, 1.0, 224, 200)
-            assert policies.CODES[name] == code and own == pytest.approx(value)
-
-    def test_color_jitter_order__same_product_of_steps(self):
-        u = np.random.default_rng(0).random((50, params.JITTER_UNIFORMS))
-        scale, of_mean, shift, _ = params.color_jitter_steps(u, 0.4, 0.4, 0.4, 0.1)
-        luma = np.tile(params.LUMA, (3, 1))
-        for i in range(50):
-            order, (bright, contrast, saturate, hue) = params.color_jitter_order(
-                u[i].tolist(), 0.4, 0.4, 0.4, 0.1
-            )
-            assert hue == pytest.approx(shift[i]) and sorted(order) == [0, 1, 2, 3]
-            own = {
-                0: (bright * np.eye(3), 0 * luma),
-                1: (contrast * np.eye(3), (1 - contrast) * luma),
-                2: (saturate * np.eye(3) + (1 - saturate) * luma, 0 * luma),
-            }
-            before = order.index(3)
-            slots = [*range(before), *range(3 + before, 6)]
-            for slot, step in zip(slots, [step for step in order if step != 3]):
-                assert np.allclose(scale[i, slot], own[step][0])
-                assert np.allclose(of_mean[i, slot], own[step][1])

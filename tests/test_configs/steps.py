@@ -123,10 +123,8 @@ def full_step(name: str) -> Dict[str, float]:
 
 
 def _on_cpu(model: dict) -> dict:
-    """The model with what a CPU can not do replaced: torch.compile takes minutes, SyncBN raises."""
+    """The model with what a CPU can not do replaced: SyncBN raises."""
     model = copy.deepcopy(model)
-    for augment in model['data_preprocessor'].get('view_augments') or ():
-        augment.pop('compile', None)
     for part, norm in (('backbone', 'BN'), ('head', 'BN1d')):
         if model[part].get('norm_cfg', {}).get('type') == 'SyncBN':
             model[part]['norm_cfg'] = dict(type=norm)

@@ -27,8 +27,8 @@ def run(tmp_path_factory) -> dict:
     for name in ('val', 'test'):
         options[f'{name}_dataloader.dataset.pipeline.1.scale'] = 36
         options[f'{name}_dataloader.dataset.pipeline.2.crop_size'] = 32
-    for kind in (0, 1):
-        options[f'train_dataloader.dataset.pipeline.1.transforms.{kind}.0.scale'] = 32
+    options['train_dataloader.dataset.pipeline.1.size'] = 32
+    options['model.data_preprocessor.view_size'] = 32
     work_dir = folder / 'run'
     run_tool(
         'train',

@@ -58,8 +58,8 @@ def test_config_path_of_nothing():
 
 def test_no_scope_is_left_behind(tmp_path):
     """MMEngine would hand ``_scope_`` to default_collate as an argument."""
-    text = f"_base_ = 'rcl_mm::{BASE}'\nmine = _base_.train_pipeline\nhead = _base_.model.head"
+    text = f"_base_ = 'rcl_mm::{BASE}'\nmine = _base_.three_view_pipeline\nhead = _base_.model.head"
     cfg = write(tmp_path, text)
     assert '_scope_' not in cfg.pretty_text
-    assert [step['type'] for step in cfg.mine][1] == 'ReproducibleMultiView'
-    assert cfg.train_dataloader.collate_fn == dict(type='default_collate')
+    assert [step['type'] for step in cfg.mine][1] == 'CropOnDevice'
+    assert cfg.train_dataloader.collate_fn == dict(type='fast_collate')

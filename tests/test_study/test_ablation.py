@@ -35,12 +35,12 @@ def test_a_config_given_twice() -> None:
 
 
 def test_defaults_are_the_six_rows_of_the_method() -> None:
-    assert len(DIGITS_ROWS) == 6 and all((ROOT / row).is_file() for row in DIGITS_ROWS)
-    assert DIGITS_BASELINE in row_names(DIGITS_ROWS)
+    assert len(DIGITS_ROWS) == 6 and all((ROOT / row).is_file() for row in DIGITS_ROWS.values())
+    assert DIGITS_BASELINE in DIGITS_ROWS
 
 
 def test_runs() -> None:
-    runs = ablation_runs(TWO, [3, 4], {'a': 1}, feature_metrics=True)
+    runs = ablation_runs(dict(zip(row_names(TWO), TWO)), [3, 4], {'a': 1}, feature_metrics=True)
     assert [(r.name, r.seed) for r in runs] == [
         ('rcl/seed3', 3),
         ('bcl/seed3', 3),

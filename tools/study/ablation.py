@@ -3,7 +3,7 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from rcl_mm.cli.arguments import CFG_OPTIONS_HELP, SettingsAction
 from rcl_mm.runtime.errors import UsageError
@@ -22,14 +22,15 @@ from study.comparison import (
 from study.pool import Outcome, Run, run_experiment
 from study.run_files import write_json
 
-DIGITS_ROWS = (
-    'configs/ablation/resnet8_digits_lt_1_supcon.py',
-    'configs/ablation/resnet8_digits_lt_2_class_averaging.py',
-    'configs/ablation/resnet8_digits_lt_3_bcl.py',
-    'configs/ablation/resnet8_digits_lt_4_rebalanced.py',
-    'configs/ablation/resnet8_digits_lt_5_rcl.py',
-    'configs/ablation/resnet8_digits_lt_6_standalone.py',
-)
+# Rows of METHOD's table; those that are methods are the methods' own configs.
+DIGITS_ROWS = {
+    '1_supcon': 'configs/supcon/resnet8_digits_lt.py',
+    '2_class_averaging': 'configs/ablation/resnet8_digits_lt_2_class_averaging.py',
+    '3_bcl': 'configs/bcl/resnet8_digits_lt.py',
+    '4_rebalanced': 'configs/ablation/resnet8_digits_lt_4_rebalanced.py',
+    '5_rcl': 'configs/rcl/resnet8_digits_lt.py',
+    '6_standalone': 'configs/rcl/resnet8_digits_lt_standalone.py',
+}
 DIGITS_BASELINE = '3_bcl'
 
 
@@ -80,12 +81,19 @@ def row_names(configs: Sequence[str]) -> List[str]:
 
 
 def ablation_runs(
-    configs: Sequence[str],
+    rows: Mapping[str, str],
     seeds: Sequence[int],
     options: Optional[Dict[str, Any]] = None,
     feature_metrics: bool = False,
 ) -> List[Run]:
-    """All configs with the first seed, then all with the next: an early stop is fair to all."""
+    """All configs with the first seed, then all with the next: an early stop is fair to all.
+
+    Args:
+        rows (Mapping[str, str]): Config by the name of its row.
+        seeds (Sequence[int]): Runs of each.
+        options (dict, optional): Overrides for all.
+        feature_metrics (bool): Measure the feature space too. Defaults to False.
+    """
     return [
         Run(
             name=f'{name}/seed{seed}',
@@ -96,7 +104,7 @@ def ablation_runs(
             feature_metrics=feature_metrics,
         )
         for seed in seeds
-        for name, config in zip(row_names(configs), configs)
+        for name, config in rows.items()
     ]
 
 
@@ -122,21 +130,21 @@ def ablation_document(outcome: Outcome, baseline: str, order: Sequence[str]) -> 
 
 def digits_ablation_tables(records: Sequence[Dict[str, Any]]) -> str:
     """What ``make ablation`` prints, from its results."""
-    order = row_names(DIGITS_ROWS)
-    return ablation_document(Outcome(records=list(records)), DIGITS_BASELINE, order)['markdown']
+    outcome = Outcome(records=list(records))
+    return ablation_document(outcome, DIGITS_BASELINE, list(DIGITS_ROWS))['markdown']
 
 
 def ablate(args: argparse.Namespace) -> None:
     """Run an ablation, write ``ablation.json`` and ``ablation.md``, print the table."""
     if args.seeds < 1:
         raise UsageError(f'seeds is {args.seeds}, allowed is 1 or more')
-    configs = args.configs or list(DIGITS_ROWS)
-    names = row_names(configs)
+    rows = dict(zip(row_names(args.configs), args.configs)) if args.configs else DIGITS_ROWS
+    names = list(rows)
     baseline = args.baseline or (names[0] if args.configs else DIGITS_BASELINE)
     if baseline not in names:
         raise UsageError(f'baseline is "{baseline}", allowed are {", ".join(names)}')
     seeds = range(args.first_seed, args.first_seed + args.seeds)
-    runs = ablation_runs(configs, seeds, args.cfg_options, args.feature_metrics)
+    runs = ablation_runs(rows, seeds, args.cfg_options, args.feature_metrics)
     settings = settings_of(args)
     outcome = run_experiment(runs, settings)
     document = ablation_document(outcome, baseline, names)

@@ -12,13 +12,13 @@ BCL_LOSS = {'model.head.loss.prior_power': 0.0, 'model.head.loss.feature_scale':
 DIGITS_METHODS: Dict[str, tuple] = {
     'cross-entropy': ('configs/cross_entropy/resnet8_digits_lt.py', {}),
     'balanced softmax': ('configs/balanced_softmax/resnet8_digits_lt.py', {}),
-    'SupCon': ('configs/ablation/resnet8_digits_lt_1_supcon.py', {}),
+    'SupCon': ('configs/supcon/resnet8_digits_lt.py', {}),
     '+ class averaging': ('configs/ablation/resnet8_digits_lt_2_class_averaging.py', {}),
-    'BCL': ('configs/ablation/resnet8_digits_lt_3_bcl.py', {}),
+    'BCL': ('configs/bcl/resnet8_digits_lt.py', {}),
     'BCL + rebalanced': ('configs/ablation/resnet8_digits_lt_4_rebalanced.py', {}),
-    'RCL': ('configs/ablation/resnet8_digits_lt_5_rcl.py', {}),
-    'BCL standalone': ('configs/ablation/resnet8_digits_lt_6_standalone.py', BCL_LOSS),
-    'RCL standalone': ('configs/ablation/resnet8_digits_lt_6_standalone.py', {}),
+    'RCL': ('configs/rcl/resnet8_digits_lt.py', {}),
+    'BCL standalone': ('configs/rcl/resnet8_digits_lt_standalone.py', BCL_LOSS),
+    'RCL standalone': ('configs/rcl/resnet8_digits_lt_standalone.py', {}),
 }
 IMBALANCES = {
     f'{kind}{factor}': (kind, factor) for kind, factor in product(('exp', 'step'), (10, 50, 100))

@@ -3,27 +3,16 @@
 dataset_type = 'FolderLT'
 data_root = None
 
-crop = dict(type='RandomResizedCrop', scale=224, crop_ratio_range=(0.2, 1.0), backend='pillow')
-flip = dict(type='RandomFlip', prob=0.5, direction='horizontal')
-# View 0 is the classifier's, views 1 and 2 are the contrastive loss's, as in BCL's ImageNet recipe.
-randcls_view = [
-    crop,
-    flip,
-    dict(type='RandomColorJitter', brightness=0.4, contrast=0.4, saturation=0.4),
-    dict(type='TimmRandAugment', config='rand-n2-m10-mstd0.5'),
-]
-sim_view = [
-    crop,
-    flip,
-    dict(type='RandomColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, prob=0.8),
-    dict(
-        type='RandomGrayscale', prob=0.2, keep_channels=True, channel_weights=(0.114, 0.587, 0.299)
-    ),
-]
+# The loader decodes and chooses crops, the device cuts and augments them: the model's preprocessor
+# is DeviceCropPreprocessor with these view_augments. View 0 is the classifier's, views 1 and 2 are
+# the contrastive loss's, as in BCL's ImageNet recipe.
+# Own transforms instead: a train_pipeline with ReproducibleMultiView and PackInputs, and
+# MultiViewDataPreprocessor; the loader takes both.
+view_augments = [dict(type='RandClsAugment'), dict(type='SimAugment'), dict(type='SimAugment')]
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='ReproducibleMultiView', transforms=[randcls_view, sim_view], num_views=[1, 2]),
-    dict(type='PackInputs'),
+    dict(type='CropOnDevice', num_views=3, crop_scale=(0.2, 1.0)),
+    dict(type='PackFast'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -38,7 +27,7 @@ train_dataloader = dict(
     persistent_workers=True,
     dataset=dict(type=dataset_type, split='train', pipeline=train_pipeline),
     sampler=dict(type='ReproducibleSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
+    collate_fn=dict(type='fast_collate'),
 )
 val_dataloader = dict(
     batch_size=64,

@@ -4,10 +4,13 @@
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(
-        type='MultiViewDataPreprocessor',
+        type='DeviceCropPreprocessor',
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         to_rgb=True,
+        channels_last=True,
+        # One for each view that the loader chose crops for: here the classifier's alone.
+        view_augments=[dict(type='RandClsAugment')],
     ),
     backbone=dict(
         type='ResNet',

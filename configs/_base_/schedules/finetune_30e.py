@@ -1,6 +1,8 @@
-# Fine-tuning: 30 epochs of AdamW, the new head at ten times the learning rate of the backbone.
+# Fine-tuning: 30 epochs of AdamW in bfloat16, the new head at ten times the learning rate of the
+# backbone.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='AmpOptimWrapper',
+    dtype='bfloat16',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
     # No weight decay on norms and biases. A custom key ends that for what it matches, so the key
     # is the head's and the base learning rate is the backbone's.

@@ -2,7 +2,8 @@
 # learning rate lr * 0.5 * (1 + cos(pi * (e + 1) / (E + 1))). 90 epochs; the 180-epoch configs take
 # the other list.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='AmpOptimWrapper',
+    dtype='bfloat16',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4),
 )
 param_scheduler = [

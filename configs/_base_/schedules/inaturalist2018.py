@@ -1,7 +1,8 @@
 # 100 epochs of SGD at batch 256, cosine by epoch without warm-up, as BCL on iNaturalist 2018:
 # epoch e of E has the learning rate lr * 0.5 * (1 + cos(pi * (e + 1) / (E + 1))).
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='AmpOptimWrapper',
+    dtype='bfloat16',
     optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=1e-4),
 )
 param_scheduler = [

@@ -2,7 +2,8 @@
 # Places-LT: warm-up lr / w * (e + 1) over w = 5 epochs, then cosine by epoch,
 # lr * 0.5 * (1 + cos(pi * (e - w + 1) / (E - w + 1))).
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='AmpOptimWrapper',
+    dtype='bfloat16',
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=5e-4),
 )
 param_scheduler = [

@@ -1,9 +1,0 @@
-# BCL on Places-LT with ResNet-152 in its two-view form: both views in both branches, a third less
-# compute than three views.
-# Recipe: PaCo's schedule for Places-LT (Cui et al., ICCV 2021) and BCL's losses and views for
-# ImageNet-LT; BCL gives none for Places-LT, but for the views.
-# Memory: 3.0 GiB in float32, counted, not measured (docs/recipes.md).
-# python tools/train.py configs/bcl/resnet152_places_lt_2view.py
-_base_ = './resnet152_places_lt.py'
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.two_view_pipeline))

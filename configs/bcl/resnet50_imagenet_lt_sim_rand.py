@@ -1,7 +1,0 @@
-# BCL on ImageNet-LT with ResNet-50, contrastive views sim-rand.
-# Recipe: BCL's for ImageNet-LT (Zhu et al., CVPR 2022).
-# Memory: 62.4 GiB in float32, counted, not measured (docs/recipes.md).
-# python tools/train.py configs/bcl/resnet50_imagenet_lt_sim_rand.py
-_base_ = './resnet50_imagenet_lt.py'
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.sim_rand_pipeline))

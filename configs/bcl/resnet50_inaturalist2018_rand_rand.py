@@ -1,7 +1,0 @@
-# BCL on iNaturalist 2018 with ResNet-50, contrastive views rand-rand.
-# Recipe: BCL's for iNaturalist 2018 (Zhu et al., CVPR 2022).
-# Memory: 62.5 GiB in float32, counted, not measured (docs/recipes.md).
-# python tools/train.py configs/bcl/resnet50_inaturalist2018_rand_rand.py
-_base_ = './resnet50_inaturalist2018.py'
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.rand_rand_pipeline))
