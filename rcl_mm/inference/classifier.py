@@ -151,8 +151,7 @@ def building_from(checkpoint: str) -> Iterator[None]:
     except BUILD_ERRORS as error:
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise InputError(
-            f'"{checkpoint}" records a config that can not be built: {reason:.200}: give the config '
-            'of its training (--config)'
+            f'"{checkpoint}" records a config that can not be built: {reason:.200}: {WAY_OUT}'
         ) from error
 
 

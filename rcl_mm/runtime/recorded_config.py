@@ -17,6 +17,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, TRANSFORMS, WEIGHT_INITIALIZERS, Registry
 from mmpretrain.registry import BATCH_AUGMENTS
 
+from rcl_mm.errors import InputError
+
 #: Modules whose registered classes compute and do nothing else.
 ALLOWED_MODULES = (
     'rcl_mm.augment',
@@ -54,7 +56,7 @@ DTYPE = re.compile(r'[a-z]+[0-9]*')
 WAY_OUT = 'give the config of its training (--config)'
 
 
-class UntrustedConfigError(ValueError):
+class UntrustedConfigError(InputError):
     """A checkpoint's config that asks for more than a classifier needs."""
 
 

@@ -1,12 +1,12 @@
 """Refusing a checkpoint that is not of this model, or no checkpoint of a training."""
 
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
-from torch import Tensor
+from torch import Tensor, nn
 
 from rcl_mm.engine.optimizer_state import optimizer_problem
 from rcl_mm.runtime.checkpoint import CheckpointError
@@ -52,15 +52,23 @@ class CheckpointCheckHook(Hook):
         training = isinstance(runner._train_loop, BaseLoop)
         if training and runner._resume:
             check_resumable(runner, checkpoint, source)
-        elif 'state_dict' not in checkpoint:
-            checkpoint.clear()
         model = unwrapped(runner.model)
-        checkpoint['state_dict'] = weights = renamed_for(model, weights)
+        weights = renamed_for(model, weights)
+        if 'state_dict' not in checkpoint:
+            checkpoint.clear()
+        checkpoint['state_dict'] = weights
         if training and not runner._resume:
             require_any_weight(model, weights, source)
         else:
             load_all_weights(model, weights, source)
-            _check_averages(checkpoint, weights, source)
+        problem = _averages_problem(checkpoint, weights, model)
+        if problem is None:
+            return
+        if training and runner._resume:
+            raise CheckpointError(f'the ema_state_dict of "{source}" {problem}: give another file')
+        # The averages themselves are in state_dict; beside them are the weights of the training.
+        runner.logger.warning(f'the ema_state_dict of "{source}" {problem}: it is not used')
+        del checkpoint['ema_state_dict']
 
 
 def check_resumable(runner: Runner, checkpoint: Dict[str, Any], source: str) -> None:
@@ -106,16 +114,21 @@ def _are_schedules(own: Any, saved: Any) -> bool:
     return isinstance(saved, list) and all(isinstance(one, dict) for one in saved)
 
 
-def _check_averages(checkpoint: Dict[str, Any], weights: Dict[str, Tensor], source: str) -> None:
-    """Check that averages (EMA) are of the weights beside them."""
+def _averages_problem(
+    checkpoint: Dict[str, Any], weights: Dict[str, Tensor], model: nn.Module
+) -> Optional[str]:
+    """Why averages (EMA) are not of the weights beside them and of the model, None if they are."""
     averages = checkpoint.get('ema_state_dict', {})
-    problem = 'is no dict' if not isinstance(averages, dict) else None
-    for name, value in averages.items() if problem is None else ():
+    if not isinstance(averages, dict):
+        return 'is no dict'
+    own = model.state_dict()
+    for name, value in averages.items():
         plain = str(name).removeprefix('module.')
-        if plain != name and not (
-            isinstance(value, Tensor) and plain in weights and weights[plain].shape == value.shape
-        ):
-            problem = f'has {str(name)[:80]}, which is not of its weights'
-            break
-    if problem is not None:
-        raise CheckpointError(f'the ema_state_dict of "{source}" {problem}: give another file')
+        if plain == name:
+            continue
+        known = isinstance(value, Tensor) and plain in weights
+        if not known or value.shape != weights[plain].shape:
+            return f'has {str(name)[:80]}, which is not of its weights'
+        if plain in own and value.shape != own[plain].shape:
+            return f'has {str(name)[:80]} in another shape than the model'
+    return None
