@@ -21,6 +21,7 @@ from rcl_mm.cli.parts import check_parts
 from rcl_mm.cli.settings import check_settings
 from rcl_mm.cli.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
 from rcl_mm.conversion import config_diff, convert_config
+from rcl_mm.engine.hooks.checkpoint_check import CheckpointCheckHook
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
 from rcl_mm.engine.hooks.features import FeatureCollectorHook
 from rcl_mm.engine.hooks.image_check import ImageCheckHook
@@ -247,7 +248,8 @@ def add_missing_hooks(runner: Runner) -> List[str]:
     """Register the hooks that a run needs and its config does not name."""
     added = []
     survival = SURVIVAL_HOOKS if survives(runner.cfg) else ()
-    for hook in (ClassCountsHook, ImageCheckHook, FeatureCollectorHook, *survival):
+    always = (CheckpointCheckHook, ClassCountsHook, ImageCheckHook, FeatureCollectorHook)
+    for hook in (*always, *survival):
         if not any(isinstance(one, hook) for one in runner.hooks):
             runner.register_hook(hook())
             added.append(hook.__name__)

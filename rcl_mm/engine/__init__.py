@@ -3,6 +3,7 @@
 from rcl_mm.engine.hooks import (
     AtomicCheckpointHook,
     ChannelsLastHook,
+    CheckpointCheckHook,
     ClassCountsHook,
     CompileHook,
     DeferredReweightingHook,
@@ -20,6 +21,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'CPUAmpOptimWrapper',
     'ChannelsLastHook',
+    'CheckpointCheckHook',
     'ClassCountsHook',
     'CompileHook',
     'DeferredReweightingHook',

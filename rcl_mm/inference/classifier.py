@@ -2,12 +2,14 @@
 
 import copy
 import os.path as osp
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from contextlib import contextmanager
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.models.classifiers import BaseClassifier
 from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
@@ -16,6 +18,16 @@ from rcl_mm.errors import InputError
 from rcl_mm.runtime.checkpoint import load_checkpoint_file
 from rcl_mm.runtime.configs import loader_pipeline, read_config
 from rcl_mm.runtime.literal_config import read_literal_config
+from rcl_mm.runtime.recorded_config import (
+    WAY_OUT,
+    UntrustedConfigError,
+    for_inference,
+    only_registered,
+)
+from rcl_mm.runtime.weights import load_all_weights, unwrapped, weights_of
+
+# What classes raise for settings that they do not take.
+BUILD_ERRORS = (TypeError, ValueError, LookupError, AttributeError, AssertionError, RuntimeError)
 
 
 class Classifier(NamedTuple):
@@ -29,8 +41,9 @@ class Classifier(NamedTuple):
 def checkpoint_config(checkpoint: Union[str, dict]) -> Config:
     """The config that a checkpoint was trained with, ready for inference.
 
-    It is read from the checkpoint as data, never executed, and it does not download pre-trained
-    weights: the checkpoint's own come in their place.
+    It is read from the checkpoint as data, never executed. It has the parts that inference uses,
+    and they name nothing but registered classes, see :mod:`rcl_mm.runtime.recorded_config`. It does
+    not download pre-trained weights: the checkpoint's own come in their place.
 
     Args:
         checkpoint (str | dict): Path of a checkpoint, or what is in it.
@@ -40,11 +53,18 @@ def checkpoint_config(checkpoint: Union[str, dict]) -> Config:
 
     Raises:
         InputError: If the checkpoint records no config, or one that is not plain data.
+        UntrustedConfigError: If the config asks for more than a classifier needs.
     """
     name = 'the checkpoint'
     if not isinstance(checkpoint, dict):
         name, checkpoint = f'"{checkpoint}"', load_checkpoint_file(checkpoint)
-    text = (checkpoint.get('meta') or {}).get('cfg')
+    return _recorded_config(checkpoint, name)
+
+
+def _recorded_config(checkpoint: Any, name: str) -> Config:
+    """The config in what a checkpoint holds; ``name`` is for messages."""
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str):
         raise InputError(f'{name} records no config: give the config of its training (--config)')
     try:
@@ -54,7 +74,10 @@ def checkpoint_config(checkpoint: Union[str, dict]) -> Config:
             f'{name} records a config that can not be read: {error}; give the config of its '
             'training (--config)'
         ) from None
-    return without_downloads(cfg)
+    try:
+        return for_inference(cfg)
+    except UntrustedConfigError as error:
+        raise UntrustedConfigError(f'{name} records a config that is refused: {error}') from None
 
 
 def without_downloads(cfg: Config) -> Config:
@@ -80,22 +103,29 @@ def load_classifier(
     """
     contents = load_checkpoint_file(checkpoint)
     if config is None:
-        cfg = checkpoint_config(contents)
+        cfg = _recorded_config(contents, f'"{checkpoint}"')
     elif not osp.isfile(config):
         raise FileNotFoundError(f'config "{config}" does not exist: give the path of a config file')
     else:
         cfg = without_downloads(read_config(config))
-    if not isinstance(contents.get('state_dict'), dict):
-        raise InputError(f'"{checkpoint}" has no state_dict: give a checkpoint of a training run')
-    model_cfg = copy.deepcopy(cfg.model)
-    if cfg.get('data_preprocessor'):
-        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(model_cfg)
-    _load_weights(model, contents['state_dict'], checkpoint)
-    meta = (contents.get('meta') or {}).get('dataset_meta') or {}
-    num_classes = getattr(model.head, 'num_classes', None)
-    classes = tuple(meta.get('classes') or map(str, range(num_classes or 0)))
+    weights = weights_of(contents, checkpoint)
+    if not isinstance(cfg.get('model'), dict):
+        raise InputError(f'the config of "{checkpoint}" has no model: {WAY_OUT}')
+    if config is not None:
+        # One's own config may build one's own parts.
+        model = _build_model(cfg)
+    else:
+        with building_from(checkpoint):
+            model = _build_model(cfg)
+            if not isinstance(model, BaseClassifier):
+                raise InputError(f'its model is a {type(model).__name__}, no classifier')
+            if cfg.get('test_dataloader') or cfg.get('val_dataloader'):
+                image_pipeline(cfg)
+    load_all_weights(unwrapped(model), weights, checkpoint)
+    meta = contents.get('meta') if 'state_dict' in contents else None
+    names = ((meta or {}).get('dataset_meta') or {}).get('classes')
+    num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
+    classes = tuple(map(str, names or range(num_classes or 0)))
     if num_classes is not None and len(classes) != num_classes:
         raise InputError(
             f'"{checkpoint}" names {len(classes)} classes, its model has {num_classes}: give the '
@@ -104,30 +134,25 @@ def load_classifier(
     return Classifier(model.eval().to(device), cfg, classes)
 
 
-def _load_weights(model: nn.Module, weights: Dict[str, torch.Tensor], checkpoint: str) -> None:
-    """Load weights that must be those of the model.
+def _build_model(cfg: Config) -> nn.Module:
+    model_cfg = copy.deepcopy(cfg.model)
+    if cfg.get('data_preprocessor'):
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        return MODELS.build(model_cfg)
 
-    Raises:
-        InputError: If they are not.
-    """
-    # A loss's class counts are for training.
-    own = {key: value for key, value in weights.items() if not key.endswith('class_counts')}
-    wanted = model.state_dict()
-    shapes = [k for k, v in own.items() if k in wanted and v.shape != wanted[k].shape]
-    if shapes:
+
+@contextmanager
+def building_from(checkpoint: str) -> Iterator[None]:
+    """Build from a recorded config: allowed classes only, and what they refuse in one line."""
+    try:
+        with only_registered():
+            yield
+    except BUILD_ERRORS as error:
+        reason = ' '.join(str(error).split()) or type(error).__name__
         raise InputError(
-            f'"{checkpoint}" is not of this model: {shapes[0]} has shape '
-            f'{tuple(own[shapes[0]].shape)}, the model has {tuple(wanted[shapes[0]].shape)}: give '
-            'its own config'
-        )
-    wrong = model.load_state_dict(own, strict=False)
-    missing = [key for key in wrong.missing_keys if not key.endswith('class_counts')]
-    if missing or wrong.unexpected_keys:
-        key = (missing or wrong.unexpected_keys)[0]
-        raise InputError(
-            f'"{checkpoint}" is not of this model: {len(missing)} weights are missing and '
-            f'{len(wrong.unexpected_keys)} are too many, such as {key}: give its own config'
-        )
+            f'"{checkpoint}" records a config that can not be built: {reason:.200}: {WAY_OUT}'
+        ) from error
 
 
 def image_pipeline(cfg: Config) -> Compose:

@@ -6,7 +6,7 @@ that MMEngine writes is made of assignments of plain values only, so it can be r
 """
 
 import ast
-from typing import Any
+from typing import Any, Dict, List
 
 from mmengine.config import Config
 
@@ -30,6 +30,17 @@ def read_literal_config(text: str) -> Config:
         body = ast.parse(text).body
     except SyntaxError as error:
         raise InputError(f'line {error.lineno} of the config is not Python: {error.msg}') from None
+    except (MemoryError, RecursionError):
+        raise InputError('the config is nested too deep') from None
+    try:
+        return Config(_settings(body))
+    except (TypeError, KeyError, MemoryError, RecursionError) as error:
+        # A list as a key, a name that MMEngine keeps for itself, or too deep.
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise InputError(f'the config is no config: {reason}') from None
+
+
+def _settings(body: List[ast.stmt]) -> Dict[str, Any]:
     settings = {}
     for node in body:
         if not (
@@ -39,7 +50,7 @@ def read_literal_config(text: str) -> Config:
         ):
             raise _refusal(node)
         settings[node.targets[0].id] = _value(node.value)
-    return Config(settings)
+    return settings
 
 
 def _value(node: ast.expr) -> Any:

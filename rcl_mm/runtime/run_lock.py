@@ -12,6 +12,8 @@ from typing import Dict, TextIO, Tuple
 
 from mmengine.logging import print_log
 
+from rcl_mm.errors import InputError
+
 LOCK_NAME = 'run.lock'
 TAKEN = (errno.EACCES, errno.EAGAIN)
 # What file systems without locks answer.
@@ -21,7 +23,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _held: Dict[Tuple[int, str], TextIO] = {}
 
 
-class FolderTakenError(ValueError):
+class FolderTakenError(InputError):
     """Another run is training in the folder."""
 
 

@@ -1,5 +1,6 @@
 """``--resume`` finds the newest whole checkpoint, whatever happened to the others."""
 
+import errno
 import shutil
 
 import pytest
@@ -87,6 +88,69 @@ class TestResume:
         assert train('harmed', f'--resume={harmed}/epoch_2.pth') == 1
         error = capsys.readouterr().err
         assert 'epoch_2.pth" is cut short or corrupt' in error and 'Traceback' not in error
+
+
+def folder(path, _):
+    path.unlink()
+    path.mkdir()
+
+
+def dangling(path, _):
+    path.unlink()
+    path.symlink_to(path.with_name('unmounted'))
+
+
+def disk_error(path, _):
+    """Reading at the beginning of it gives EIO."""
+    path.unlink()
+    path.symlink_to('/proc/self/mem')
+
+
+def no_permission(path, monkeypatch):
+    def refuse(name, *args, **kwargs):
+        if str(name) == str(path):
+            raise PermissionError(errno.EACCES, 'Permission denied', name)
+        return opened(name, *args, **kwargs)
+
+    opened = open
+    monkeypatch.setattr('builtins.open', refuse)
+
+
+class TestCanNotBeRead:
+    """A disk that does not answer is no reason to begin anew over one's own checkpoints."""
+
+    @pytest.mark.parametrize('trouble', [folder, dangling, disk_error, no_permission])
+    @pytest.mark.parametrize('name', ['epoch_4.pth', 'last_checkpoint'])
+    def test_stops_with_the_path__and_changes_nothing(
+        self, train, trained, capsys, monkeypatch, trouble, name
+    ):
+        _, harmed = trained
+        trouble(harmed / name, monkeypatch)
+        before = (harmed / 'epoch_1.pth').stat().st_mtime_ns
+        assert train('harmed', '--resume') == 1
+        error = capsys.readouterr().err
+        assert f'{harmed}/{name}: can not be read' in error and 'Traceback' not in error
+        assert (harmed / 'epoch_1.pth').stat().st_mtime_ns == before
+
+    def test_folder_that_can_not_be_listed(self, train, trained, capsys, monkeypatch):
+        _, harmed = trained
+
+        def fail(path):
+            raise OSError(errno.EIO, 'Input/output error', path)
+
+        monkeypatch.setattr('rcl_mm.runtime.find_checkpoint.os.listdir', fail)
+        assert train('harmed', '--resume') == 1
+        assert f'{harmed}: can not be read (Input/output error)' in capsys.readouterr().err
+
+    def test_note_names_a_file_that_is_gone_and_there_is_no_other(self, train, trained, capsys):
+        _, harmed = trained
+        for path in harmed.glob('*.pth'):
+            path.unlink()
+        (harmed / 'last_checkpoint').write_text('/mnt/gone/epoch_4.pth')
+        assert train('harmed', '--resume') == 1
+        error = capsys.readouterr().err
+        assert 'last_checkpoint: names /mnt/gone/epoch_4.pth, which is not there' in error
+        assert not list(harmed.glob('*.pth'))
 
 
 class TestNewestWholeCheckpoint:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import random
 import zipfile
 
 import numpy as np
@@ -206,6 +207,59 @@ class TestLoadCheckpointFile:
             load_checkpoint_file(checkpoint)
         assert len(str(caught.value).splitlines()) == 1
         assert not is_whole(checkpoint)
+
+    def test_any_wrong_bit__is_refused_in_one_line_or_changes_nothing(self, checkpoint):
+        """Headers, list of files and end records too: torch takes them as they are."""
+        whole = load_checkpoint_file(checkpoint)
+        data = checkpoint.read_bytes()
+        refused = 0
+        for bit in random.Random(0).sample(range(8 * len(data)), 2000):
+            flipped = bytearray(data)
+            flipped[bit // 8] ^= 1 << bit % 8
+            checkpoint.write_bytes(flipped)
+            try:
+                loaded = load_checkpoint_file(checkpoint)
+            except CheckpointError as error:
+                refused += 1
+                assert '\n' not in str(error)
+                continue
+            assert loaded['meta'].keys() == whole['meta'].keys()
+            assert loaded['meta']['dataset_meta']['class_counts'].tolist() == [5, 2]
+            for name, tensor in whole['state_dict'].items():
+                assert torch.equal(loaded['state_dict'][name], tensor)
+        assert refused > 1000
+
+    def test_bit_that_makes_weights_a_folder__is_refused(self, checkpoint):
+        """torch would read nothing and give memory that was never filled."""
+        data = bytearray(checkpoint.read_bytes())
+        entry = data.rfind(b'PK\x01\x02', 0, data.rfind(b'/data/0'))
+        data[entry + 38] |= 0x10
+        checkpoint.write_bytes(data)
+        for mmap in (True, False):
+            with pytest.raises(CheckpointError, match='the entry of .*data/0.* is damaged'):
+                load_checkpoint_file(checkpoint, mmap=mmap)
+
+    def test_rewritten_by_another_program__is_whole(self, checkpoint, tmp_path):
+        """Other tools write other headers, and may compress."""
+        path = tmp_path / 'packed.pth'
+        with (
+            zipfile.ZipFile(checkpoint) as source,
+            zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as target,
+        ):
+            for item in source.namelist():
+                target.writestr(item, source.read(item))
+        assert is_whole(path)
+        assert torch.equal(load_checkpoint_file(path)['state_dict']['weight'], torch.arange(4.0))
+
+    def test_can_not_be_read__is_another_thing_than_damaged(self, checkpoint, tmp_path):
+        (tmp_path / 'folder.pth').mkdir()
+        (tmp_path / 'memory.pth').symlink_to('/proc/self/mem')
+        (tmp_path / 'dangling.pth').symlink_to('nowhere')
+        os.mkfifo(tmp_path / 'pipe.pth')
+        for name in ('folder.pth', 'memory.pth', 'dangling.pth', 'pipe.pth'):
+            with pytest.raises(OSError, match='can not be read .*; nothing is changed') as error:
+                load_checkpoint_file(tmp_path / name)
+            assert error.value.filename == str(tmp_path / name)
 
     def test_missing__names_the_path(self, tmp_path):
         with pytest.raises(FileNotFoundError, match='nothing.pth'):

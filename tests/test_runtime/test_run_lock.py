@@ -2,10 +2,12 @@
 
 import errno
 import fcntl
+import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +19,13 @@ from rcl_mm.runtime.run_lock import (
     hold_folder,
 )
 
-# Holds the folder, and leaves a child behind, as a data loader's worker may be for a while.
+# Holds a folder as another run does, and leaves a child behind, as a data loader's worker may be.
 HOLDER = """
-import os, sys, time
-from rcl_mm.runtime.run_lock import hold_folder
-hold_folder(sys.argv[1])
+import fcntl, json, os, sys, time
+file = open(sys.argv[1] + "/run.lock", "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+file.write(json.dumps(dict(pid=os.getpid(), host=os.uname().nodename, since="2026-01-01 00:00:00")))
+file.flush()
 child = os.fork()
 if child:
     print(child, flush=True)
@@ -63,7 +67,16 @@ class TestHoldFolder:
             hold_folder(folder)
             give_back_folder(folder)
             give_back_folder(folder)
+            assert (Path(folder) / LOCK_NAME).read_text() == ''
         assert os.listdir(folder) == [LOCK_NAME]
+
+    def test_says_who_holds_it(self, tmp_path):
+        hold_folder(str(tmp_path))
+        # By another process: closing the file in this one would give the lock back.
+        text = subprocess.check_output(['cat', str(tmp_path / LOCK_NAME)])
+        holder = json.loads(text)
+        assert holder['pid'] == os.getpid() and holder['since'].startswith('20')
+        give_back_folder(str(tmp_path))
 
     @pytest.mark.parametrize('code', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
     def test_file_system_without_locks__one_warning(self, tmp_path, monkeypatch, code):

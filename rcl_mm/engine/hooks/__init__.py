@@ -2,6 +2,7 @@
 
 from rcl_mm.engine.hooks.channels_last import ChannelsLastHook
 from rcl_mm.engine.hooks.checkpoint import AtomicCheckpointHook
+from rcl_mm.engine.hooks.checkpoint_check import CheckpointCheckHook
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
 from rcl_mm.engine.hooks.compile import CompileHook
 from rcl_mm.engine.hooks.deferred_reweighting import (
@@ -18,6 +19,7 @@ __all__ = [
     'EXIT_STOPPED',
     'AtomicCheckpointHook',
     'ChannelsLastHook',
+    'CheckpointCheckHook',
     'ClassCountsHook',
     'CompileHook',
     'DeferredReweightingHook',

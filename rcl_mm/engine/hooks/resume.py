@@ -16,6 +16,7 @@ from rcl_mm.engine.loops import ResumableLoop
 from rcl_mm.engine.random_states import get_random_states, set_random_states
 from rcl_mm.engine.rank_buffers import differing_buffers, own_buffers, set_buffers
 from rcl_mm.errors import InputError
+from rcl_mm.runtime.checkpoint import CheckpointError
 from rcl_mm.runtime.find_checkpoint import NOTE, newest_whole_checkpoint
 
 VERSION = 1
@@ -158,12 +159,18 @@ class ResumeStateHook(Hook):
                 'train_cfg = dict(type="ResumableEpochBasedTrainLoop", ...)'
             )
         states = state.get('random_states')
-        if states is not None and len(states) == runner.world_size:
-            set_random_states(states[runner.rank])
-            if state.get('rank_buffers'):
-                set_buffers(runner, state['rank_buffers'][runner.rank])
+        if isinstance(states, list) and len(states) == runner.world_size:
+            try:
+                set_random_states(states[runner.rank])
+                if state.get('rank_buffers'):
+                    set_buffers(runner, state['rank_buffers'][runner.rank])
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+                raise CheckpointError(
+                    f'the resume_state of "{runner._load_from}" is no state of a run '
+                    f'({type(error).__name__}: {error}): resume from another checkpoint'
+                ) from error
         else:
-            kept = len(states) if states is not None else 'no'
+            kept = len(states) if isinstance(states, list) else 'no'
             runner.logger.warning(
                 f'the checkpoint has random states of {kept} processes, this run has '
                 f'{runner.world_size}: it goes on with other random numbers'
@@ -175,11 +182,11 @@ class ResumeStateHook(Hook):
         if isinstance(loop, IterBasedTrainLoop):
             return 0
         length = len(loop.dataloader)
-        if 'batches_done' not in state:
+        if not isinstance(state.get('batches_done'), int):
             # A checkpoint of MMEngine's own hook.
             batches = state['iter'] - state['epoch'] * length
             return batches if 0 < batches <= length else 0
-        was = (state['world_size'], state['batch_size'], state['batches_in_epoch'])
+        was = tuple(state.get(name) for name in ('world_size', 'batch_size', 'batches_in_epoch'))
         now = (get_world_size(), loop.dataloader.batch_sampler.batch_size, length)
         if state['batches_done'] and was != now:
             raise InputError(
