@@ -11,11 +11,15 @@ from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
-from rcl_mm.conversion.errors import type_name
+from rcl_mm.datasets.folder_config import fill_in_folder_data, fill_in_number_of_classes
 from rcl_mm.errors import InputError
 from rcl_mm.runtime.checkpoint import load_checkpoint_file
+from rcl_mm.runtime.config_types import is_type
 from rcl_mm.runtime.configs import loader_pipeline, read_config
 from rcl_mm.runtime.literal_config import read_literal_config
+
+# Of LoadCheckedImage; here an image that can not be read is named and passed over.
+CHECK_SETTINGS = ('on_error', 'max_skipped_share', 'max_pixels')
 
 
 class Classifier(NamedTuple):
@@ -87,14 +91,18 @@ def load_classifier(
         cfg = without_downloads(read_config(config))
     if not isinstance(contents.get('state_dict'), dict):
         raise InputError(f'"{checkpoint}" has no state_dict: give a checkpoint of a training run')
+    meta = (contents.get('meta') or {}).get('dataset_meta') or {}
+    if meta.get('classes'):
+        fill_in_number_of_classes(cfg, len(meta['classes']))
+    else:
+        fill_in_folder_data(cfg)
     model_cfg = copy.deepcopy(cfg.model)
     if cfg.get('data_preprocessor'):
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(model_cfg)
     _load_weights(model, contents['state_dict'], checkpoint)
-    meta = (contents.get('meta') or {}).get('dataset_meta') or {}
-    num_classes = getattr(model.head, 'num_classes', None)
+    num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
     classes = tuple(meta.get('classes') or map(str, range(num_classes or 0)))
     if num_classes is not None and len(classes) != num_classes:
         raise InputError(
@@ -142,9 +150,10 @@ def image_pipeline(cfg: Config) -> Compose:
     steps: List[Any] = [copy.deepcopy(dict(step)) for step in loader_pipeline(loader)]
     if not steps:
         raise InputError('the config has no test_dataloader with a pipeline: add one')
-    from_files = type_name(steps[0]) == 'LoadImageFromFile'
-    load = steps.pop(0) if from_files else dict(type='LoadImageFromFile')
-    load = TRANSFORMS.build({**load, 'ignore_empty': True})
+    from_files = is_type(steps[0], 'LoadImageFromFile', 'LoadCheckedImage')
+    load = steps.pop(0) if from_files else {}
+    load = {key: value for key, value in load.items() if key not in CHECK_SETTINGS}
+    load = TRANSFORMS.build({**load, 'type': 'LoadImageFromFile', 'ignore_empty': True})
     parts = [load] if from_files else [load, _to_rgb]
     return Compose([*parts, *(TRANSFORMS.build(step) for step in steps)])
 
@@ -167,7 +176,7 @@ def _drop_pretrained(node: Any) -> None:
     if isinstance(node, dict):
         init_cfg = node.get('init_cfg')
         inits = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
-        if any(isinstance(one, dict) and type_name(one) == 'Pretrained' for one in inits):
+        if any(is_type(one, 'Pretrained') for one in inits):
             node['init_cfg'] = None
         if node.get('pretrained'):
             node['pretrained'] = False if isinstance(node['pretrained'], bool) else None

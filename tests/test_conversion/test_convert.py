@@ -10,7 +10,7 @@ from small_images import MMPRETRAIN_CONFIGS
 
 import rcl_mm
 from rcl_mm.conversion import CONVERTERS, REFUSED, ConversionError, config_diff, convert_config
-from rcl_mm.conversion.errors import type_name
+from rcl_mm.runtime.config_types import type_name
 
 
 def mmpretrain_config(name):
