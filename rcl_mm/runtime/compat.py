@@ -184,11 +184,15 @@ def adapt_to_cpu(cfg: Config) -> List[str]:
     return notes
 
 
+# By the names that mmcv and MMEngine register, and as new-style configs name torch's class.
+SYNC_BN = ('SyncBN', 'MMSyncBN', 'torch.nn.modules.batchnorm.SyncBatchNorm')
+
+
 def _replace_sync_bn(node: Any) -> bool:
     """Replace SyncBN by BN in a model config, in place; tell whether there was any."""
     found = False
     if isinstance(node, dict):
-        if is_type(node, 'SyncBN', 'MMSyncBN'):
+        if is_type(node, *SYNC_BN):
             node['type'], found = 'BN', True
         children = list(node.values())
     else:
