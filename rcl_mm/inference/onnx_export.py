@@ -85,7 +85,7 @@ def _refusal(part: nn.Module) -> InputError:
 def check_against_files(
     classifier: Classifier,
     module: ExportedClassifier,
-    scores_of: Callable[[Tensor], Tensor],
+    scores_of: Optional[Callable[[Tensor], Tensor]],
     size: Tuple[int, int],
     size_is_given: bool = False,
 ) -> None:
@@ -96,7 +96,8 @@ def check_against_files(
     Args:
         classifier (Classifier): The classifier.
         module (ExportedClassifier): The same as a module.
-        scores_of (Callable): The exported network: RGB images (N, 3, H, W) to scores (N, C).
+        scores_of (Callable, optional): The exported network: RGB images (N, 3, H, W) to scores
+            (N, C). With None only what the network gets is compared.
         size (tuple[int, int]): Height and width of the images.
         size_is_given (bool): Whether they may differ from those of the test pipeline; scores are
             not compared then.
@@ -123,7 +124,7 @@ def check_against_files(
                     f'of {size[0]} x {size[1]} and has no test pipeline inside: export a config '
                     'that loads, resizes and crops there and normalises in its data_preprocessor'
                 )
-            if not same_size:
+            if scores_of is None or not same_size:
                 continue
             (predicted,) = classifier.model(**data, mode='predict')
             largest = float((predicted.pred_score - scores_of(rgb)[0]).abs().max())
@@ -168,10 +169,12 @@ def export_onnx(
 
     size = input_size or image_size(classifier.config)
     module = ExportedClassifier(classifier).eval()
-    # Before the export, which says less clearly what is wrong.
-    check_against_files(classifier, module, module, size, input_size is not None)
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(2, 3, *size, generator=generator) * 255
+    # Before the export, which says less clearly what is wrong.
+    check_against_files(classifier, module, None, size, input_size is not None)
+    with torch.no_grad():
+        module(images)
     folder = osp.dirname(osp.abspath(path))
     with writing(path):
         os.makedirs(folder, exist_ok=True)
