@@ -123,6 +123,8 @@ def check_monitored_keys(cfg: Config) -> None:
     unknown = [metric for metric, keys in zip(metrics, sets) if keys is None]
     for monitor in monitors(cfg):
         for key in monitor.keys:
+            if monitor.where.startswith('param_scheduler') and '/' not in key:
+                continue  # a schedule can follow a figure of training
             could_be = any(metric_prefix(one) in (None, key.partition('/')[0]) for one in unknown)
             if could_be and key.partition('/')[0] not in prefixes:
                 continue
