@@ -6,7 +6,7 @@ import os.path as osp
 from typing import Optional, Sequence
 
 from rcl_mm.cli.arguments import CFG_OPTIONS_HELP, SettingsAction
-from rcl_mm.cli.data_options import merge_into
+from rcl_mm.cli.data_options import merge_options_for_conversion
 from rcl_mm.cli.launch import load_config
 from rcl_mm.conversion.convert import config_diff, convert_config
 from rcl_mm.runtime.errors import UsageError, report_errors
@@ -56,7 +56,7 @@ def convert_file(args: argparse.Namespace) -> str:
         if osp.realpath(args.out) == osp.realpath(args.config):
             raise UsageError(f'-o "{args.out}" is the config itself: give another name')
     before = load_config(args)
-    merge_into(before, args.cfg_options or {})
+    merge_options_for_conversion(before, args.cfg_options)
     after, notes = convert_config(
         before,
         views=args.views,

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 
 from rcl_mm.class_counts import inner_datasets
 from rcl_mm.cli.settings import check_settings
-from rcl_mm.datasets.folder_config import fill_in_folder_data
+from rcl_mm.datasets.folder_config import AUTO, fill_in_folder_data
 from rcl_mm.runtime.errors import UsageError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -82,6 +82,18 @@ def _blocked_at(cfg: Config, key: str, value: Any) -> Optional[str]:
     if isinstance(parent, (list, tuple)) and not isinstance(value, dict):
         return f'an item of a list can not be replaced alone: give all of {".".join(names[:-1])}'
     return None
+
+
+def merge_options_for_conversion(cfg: Config, options: Optional[Dict[str, Any]]) -> None:
+    """:func:`merge_options` of a config that may be converted where its images are not.
+
+    Only ``num_classes='auto'`` needs them.
+    """
+    if ((cfg.get('model') or {}).get('head') or {}).get('num_classes') == AUTO:
+        merge_options(cfg, options)
+    elif options:
+        spread_data_options(cfg, options)
+        merge_into(cfg, options)
 
 
 def warn_of_unknown_names(cfg: Config, options: Optional[Dict[str, Any]]) -> None:

@@ -14,9 +14,14 @@ from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from rcl_mm.class_counts import inner_datasets
 from rcl_mm.cli.arguments import check_out, test_parser, train_parser
 from rcl_mm.cli.crops import check_crops
-from rcl_mm.cli.data_options import merge_into, merge_options, warn_of_unknown_names
+from rcl_mm.cli.data_options import (
+    merge_options,
+    merge_options_for_conversion,
+    warn_of_unknown_names,
+)
 from rcl_mm.cli.parts import check_parts
 from rcl_mm.cli.settings import check_settings
 from rcl_mm.cli.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
@@ -25,6 +30,7 @@ from rcl_mm.engine.hooks.checkpoint_check import CheckpointCheckHook
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
 from rcl_mm.engine.hooks.features import FeatureCollectorHook
 from rcl_mm.engine.hooks.image_check import ImageCheckHook
+from rcl_mm.evaluation.monitored_keys import check_monitored_keys
 from rcl_mm.evaluation.results import is_results_path
 from rcl_mm.evaluation.results_recorder import record_results, save_results
 from rcl_mm.runtime.compat import (
@@ -36,6 +42,7 @@ from rcl_mm.runtime.compat import (
     mend_metrics_file_of_every_rank,
     mend_missing_pkg_resources,
 )
+from rcl_mm.runtime.config_types import is_type
 from rcl_mm.runtime.configs import check_checkpoint, read_config
 from rcl_mm.runtime.errors import UsageError, report_errors, writing
 from rcl_mm.runtime.provenance import write_provenance
@@ -50,6 +57,7 @@ def train(args: argparse.Namespace) -> Runner:
     merge_train_arguments(cfg, args)
     cfg = finish_config(cfg, args)
     check_crops(cfg)
+    check_monitored_keys(cfg)
     if is_first_process(cfg.launcher):
         with writing(cfg.work_dir, 'made'):
             hold_folder(cfg.work_dir)
@@ -69,6 +77,8 @@ def test(args: argparse.Namespace) -> dict:
     cfg = load_config(args)
     merge_test_arguments(cfg, args)
     cfg = finish_config(cfg, args)
+    if args.tta:
+        use_test_time_augmentation(cfg)
     runner = build_runner(cfg)
     per_class = args.out if args.out_item is None and is_results_path(args.out) else None
     dump_predictions = args.out and not per_class and args.out_item in ('pred', None)
@@ -112,7 +122,7 @@ def convert_to_rcl(cfg: Config, args: argparse.Namespace) -> Config:
     """
     options = args.cfg_options or {}
     before = deepcopy(cfg)
-    merge_into(before, options)
+    merge_options_for_conversion(before, options)
     converted, notes = convert_config(before)
     if os.environ.get('RANK', '0') == '0':
         print('\n'.join([config_diff(before, converted, args.config), *notes]), flush=True)
@@ -150,9 +160,9 @@ def merge_train_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.seed is not None:
         cfg.randomness = {**(cfg.get('randomness') or {}), 'seed': args.seed}
     if args.tensorboard:
-        visualizer = cfg.get('visualizer') or dict(type='UniversalVisualizer')
+        visualizer = cfg.get('visualizer') or dict(type='mmpretrain.UniversalVisualizer')
         backends = visualizer.setdefault('vis_backends', [dict(type='LocalVisBackend')])
-        if not any(backend['type'] == 'TensorboardVisBackend' for backend in backends):
+        if not any(is_type(backend, 'TensorboardVisBackend') for backend in backends):
             backends.append(dict(type='TensorboardVisBackend'))
         cfg.visualizer = visualizer
 
@@ -180,13 +190,21 @@ def merge_test_arguments(cfg: Config, args: argparse.Namespace) -> None:
             out_dir=args.show_dir,
             interval=args.interval,
         )
-    if args.tta:
-        tta_model = cfg.get('tta_model') or dict(type='mmpretrain.AverageClsScoreTTA')
-        pipeline = cfg.test_dataloader.dataset.pipeline
-        flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
-        tta = dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]])
-        cfg.test_dataloader.dataset.pipeline = cfg.get('tta_pipeline') or [*pipeline[:-1], tta]
-        cfg.model = ConfigDict(**tta_model, module=cfg.model)
+
+
+def use_test_time_augmentation(cfg: Config) -> None:
+    """Average the scores of an image and its mirror image, or of ``tta_pipeline``, in place.
+
+    It comes last: the model of a finished config goes inside another one.
+    """
+    tta_model = cfg.get('tta_model') or dict(type='mmpretrain.AverageClsScoreTTA')
+    for dataset in inner_datasets(cfg.test_dataloader):
+        pipeline = dataset.get('pipeline')
+        if pipeline:
+            flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
+            tta = dict(type='TestTimeAug', transforms=[flips, [pipeline[-1]]])
+            dataset['pipeline'] = cfg.get('tta_pipeline') or [*pipeline[:-1], tta]
+    cfg.model = ConfigDict(**tta_model, module=cfg.model)
 
 
 def finish_config(cfg: Config, args: argparse.Namespace) -> Config:

@@ -9,6 +9,7 @@ from rcl_mm.engine.hooks.finite_loss import FiniteLossHook
 from rcl_mm.engine.hooks.resume import ResumeStateHook
 from rcl_mm.engine.hooks.stop_signal import StopSignalHook
 from rcl_mm.engine.loops import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
+from rcl_mm.runtime.config_types import type_name
 
 SURVIVAL_HOOKS = (ResumeStateHook, FiniteLossHook, StopSignalHook)
 REPLACED_LOOPS = {
@@ -22,7 +23,7 @@ def survives(cfg: Config) -> bool:
 
     ``FlexibleRunner`` (FSDP, DeepSpeed) saves sharded checkpoints in its own way.
     """
-    return cfg.get('runner_type') in (None, 'Runner')
+    return type_name({'type': cfg.get('runner_type')}) in (None, 'Runner')
 
 
 def use_resumable_parts(cfg: Config) -> None:
@@ -38,12 +39,12 @@ def use_resumable_parts(cfg: Config) -> None:
         if 'type' not in train_cfg:
             by_epoch = train_cfg.pop('by_epoch', True)
             train_cfg['type'] = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
-        train_cfg['type'] = _replaced(train_cfg, REPLACED_LOOPS)
+        _replace(train_cfg, REPLACED_LOOPS)
     hooks: List[Dict[str, Any]] = [
         hook for hook in (cfg.get('default_hooks') or {}).values() if isinstance(hook, dict)
     ]
     for hook in [*hooks, *(cfg.get('custom_hooks') or ())]:
-        hook['type'] = _replaced(hook, {'CheckpointHook': AtomicCheckpointHook.__name__})
+        _replace(hook, {'CheckpointHook': AtomicCheckpointHook.__name__})
     default_hooks = cfg.get('default_hooks') or {}
     if 'checkpoint' not in default_hooks:
         # The runner would take MMEngine's own.
@@ -51,10 +52,8 @@ def use_resumable_parts(cfg: Config) -> None:
         cfg.default_hooks = default_hooks
 
 
-def _replaced(part: Dict[str, Any], names: Dict[str, str]) -> Any:
-    """The type of a part, replaced if it is one of MMEngine's own, with or without its scope."""
-    kind = part.get('type')
-    plain = kind.removeprefix('mmengine.') if isinstance(kind, str) else kind
-    if isinstance(kind, type):
-        plain = kind.__name__ if kind.__module__.startswith('mmengine.') else None
-    return names.get(plain, kind)
+def _replace(part: Dict[str, Any], names: Dict[str, str]) -> None:
+    """Replace the type of a part if it means one of MMEngine's own, however it is named."""
+    name = type_name(part)
+    if name in names:
+        part['type'] = names[name]

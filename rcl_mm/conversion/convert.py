@@ -7,12 +7,22 @@ from typing import Any, List, NamedTuple, Optional
 from mmengine.config import Config, ConfigDict
 
 from rcl_mm.class_counts import CountsSource, inner_datasets, read_class_counts
-from rcl_mm.conversion.errors import ConversionError, type_name
+from rcl_mm.conversion.errors import ConversionError
 from rcl_mm.conversion.heads import convert_head
 from rcl_mm.conversion.pipelines import multi_view_pipeline
+from rcl_mm.evaluation.monitored_keys import (
+    check_monitored_keys,
+    evaluator_metrics,
+    metric_keys,
+    metric_prefix,
+    monitors,
+)
+from rcl_mm.runtime.config_types import is_type, type_name, use_text_types
 
 # Recipes of the field for the whole objective (BCL on ImageNet-LT).
 DEFAULT_LOSS = dict(temperature=0.07, con_weight=0.35)
+# Settings that all metrics share.
+COLLECTION = ('collect_device', 'collect_dir')
 
 
 class Conversion(NamedTuple):
@@ -77,6 +87,9 @@ def convert_config(
     if views not in (2, 3):
         raise ConversionError(f'views is {views}, allowed are 2 and 3')
     cfg = copy.deepcopy(cfg)
+    use_text_types(cfg)
+    # New names have no scope; MMPretrain's are found from its own.
+    cfg.setdefault('default_scope', 'mmpretrain')
     _check_model(cfg)
     _check_hooks(cfg)
     notes = _take_out_batch_augments(cfg, drop_batch_augments)
@@ -87,7 +100,7 @@ def convert_config(
         counts = read_class_counts(class_counts, converted.head.num_classes)
         converted.head.loss['class_counts'] = counts.tolist()
     _set_model(cfg, converted)
-    _convert_training_data(cfg, views)
+    notes += _convert_training_data(cfg, views)
     _convert_metrics(cfg)
     _register(cfg)
     notes.append(
@@ -130,7 +143,7 @@ def _check_model(cfg: Config) -> None:
 
 def _check_hooks(cfg: Config) -> None:
     for hook in cfg.get('custom_hooks') or ():
-        if type_name(hook) == 'SwitchRecipeHook':
+        if is_type(hook, 'SwitchRecipeHook'):
             raise ConversionError(
                 'custom_hooks: SwitchRecipeHook replaces the training pipeline during the run, and '
                 'with it the views: take it out'
@@ -188,45 +201,61 @@ def _set_model(cfg: Config, converted) -> None:
         preprocessor.pop('to_onehot', None)
 
 
-def _convert_training_data(cfg: Config, views: int) -> None:
+def _convert_training_data(cfg: Config, views: int) -> List[str]:
     loader = cfg.train_dataloader
     old_pipelines = []
+    floats = False
     for dataset in inner_datasets(loader):
         if dataset.get('pipeline'):
             old_pipelines.append(copy.deepcopy(dataset['pipeline']))
+            floats = floats or any(step.get('to_float32') for step in dataset['pipeline'])
             dataset['pipeline'] = multi_view_pipeline(dataset['pipeline'], views)
     if not old_pipelines:
         raise ConversionError('train_dataloader.dataset: it has no pipeline')
     if cfg.get('train_pipeline') in old_pipelines:
         cfg.train_pipeline = multi_view_pipeline(cfg.train_pipeline, views)
-    if type_name(loader.get('sampler')) == 'DefaultSampler':
+    if is_type(loader.get('sampler'), 'DefaultSampler'):
         # The same order of images, and augmentations that a resumed run repeats exactly.
         loader.sampler['type'] = 'ReproducibleSampler'
+    if floats and views == 3:
+        return ['images are loaded as 8 bits (to_float32 left out): augmentations change those']
+    return []
 
 
 def _convert_metrics(cfg: Config) -> None:
-    for key in ('val_evaluator', 'test_evaluator'):
-        old = cfg.get(key)
-        if not old:
+    """LongTailMetric in the place of Accuracy, and what watches Accuracy watches it.
+
+    An Accuracy of which something else than the top-1 is watched stays beside it.
+    """
+    watched = {key for monitor in monitors(cfg) for key in monitor.keys}
+    renamed = {}
+    for name in ('val_evaluator', 'test_evaluator'):
+        old = cfg.get(name)
+        metrics = evaluator_metrics(old) if old else None
+        if metrics is None:
             continue
-        metrics = list(old) if isinstance(old, (list, tuple)) else [old]
-        kept = [one for one in metrics if type_name(one) not in ('Accuracy', 'LongTailMetric')]
-        new = [ConfigDict(type='LongTailMetric'), *kept]
-        cfg[key] = new if len(new) > 1 else new[0]
-    for key in ('default_hooks', 'custom_hooks', 'param_scheduler'):
-        _rename_monitored(cfg.get(key))
-
-
-def _rename_monitored(node: Any) -> None:
-    """``save_best='accuracy/top1'`` and the like follow the metric, in place."""
-    if isinstance(node, dict):
-        for key in ('save_best', 'monitor'):
-            if isinstance(node.get(key), str) and node[key].startswith('accuracy/'):
-                node[key] = 'long_tail/top1'
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            _rename_monitored(child)
+        ours = [one for one in metrics if is_type(one, 'LongTailMetric')]
+        ours = ours or [ConfigDict(type='LongTailMetric')]
+        kept = []
+        for metric in metrics:
+            top1 = f'{metric_prefix(metric)}/top1'
+            if is_type(metric, 'Accuracy') and not (metric_keys(metric) & watched) - {top1}:
+                settings = {key: metric[key] for key in COLLECTION if key in metric}
+                ours[0].update({**settings, **ours[0]})
+                if name == 'val_evaluator':
+                    renamed[top1] = f'{metric_prefix(ours[0])}/top1'
+            elif not is_type(metric, 'LongTailMetric'):
+                kept.append(metric)
+        new = [*ours, *kept]
+        if is_type(old, 'Evaluator'):
+            old['metrics'] = new
+        else:
+            cfg[name] = new if len(new) > 1 else new[0]
+    for monitor in monitors(cfg):
+        keys = [renamed.get(key, key) for key in monitor.keys]
+        several = isinstance(monitor.part.get(monitor.name), (list, tuple))
+        monitor.part[monitor.name] = keys if several else keys[0]
+    check_monitored_keys(cfg)
 
 
 def _register(cfg: Config) -> None:
@@ -238,5 +267,5 @@ def _register(cfg: Config) -> None:
         imports['imports'] = [*names, 'rcl_mm']
     cfg.custom_imports = imports
     hooks = list(cfg.get('custom_hooks') or ())
-    if all(type_name(hook) != 'ClassCountsHook' for hook in hooks):
+    if not any(is_type(hook, 'ClassCountsHook') for hook in hooks):
         cfg.custom_hooks = [*hooks, ConfigDict(type='ClassCountsHook')]

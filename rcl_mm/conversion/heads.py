@@ -4,7 +4,8 @@ from typing import Any, List, NamedTuple, Optional
 
 from mmengine.config import ConfigDict
 
-from rcl_mm.conversion.errors import ConversionError, type_name
+from rcl_mm.conversion.errors import ConversionError
+from rcl_mm.runtime.config_types import type_name
 
 TWO_LOSSES = 'it has two classifiers with a loss each, RCLHead has one'
 DISTILLED = (

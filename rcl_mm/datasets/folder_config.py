@@ -1,12 +1,13 @@
 """Filling in a config what its images say: data root and number of classes."""
 
-from typing import Optional
+from typing import List, Optional
 
 from mmengine.config import Config
 
 from rcl_mm.class_counts import inner_datasets
 from rcl_mm.datasets.folder import class_folders
 from rcl_mm.errors import InputError
+from rcl_mm.runtime.config_types import is_type
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 AUTO = 'auto'
@@ -34,7 +35,7 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
         dataset
         for name in LOADERS
         for dataset in inner_datasets(cfg.get(name) or {})
-        if str(dataset.get('type')).rpartition('.')[2] == 'FolderLT'
+        if is_type(dataset, 'FolderLT')
     ]
     for dataset in datasets:
         if not dataset.get('data_root'):
@@ -44,16 +45,7 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
                     'images in FOLDER/train/<class>/ or FOLDER/<class>/'
                 )
             dataset['data_root'] = cfg['data_root']
-    model = cfg.get('model') or {}
-    places = [
-        place
-        for place in (
-            model.get('head'),
-            cfg.get('data_preprocessor'),
-            model.get('data_preprocessor'),
-        )
-        if place and place.get('num_classes') == AUTO
-    ]
+    places = _places_of_auto(cfg)
     if not places:
         return None
     if not datasets:
@@ -61,6 +53,17 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
             "num_classes='auto' is for configs with FolderLT data sets: give the number of classes"
         )
     num_classes = len(class_folders(datasets[0]['data_root'])[1])
-    for place in places:
+    return fill_in_number_of_classes(cfg, num_classes)
+
+
+def fill_in_number_of_classes(cfg: Config, num_classes: int) -> int:
+    """Put a number of classes where a config says ``num_classes='auto'``, in place."""
+    for place in _places_of_auto(cfg):
         place['num_classes'] = num_classes
     return num_classes
+
+
+def _places_of_auto(cfg: Config) -> List[dict]:
+    model = cfg.get('model') or {}
+    heads = (model.get('head'), cfg.get('data_preprocessor'), model.get('data_preprocessor'))
+    return [place for place in heads if place and place.get('num_classes') == AUTO]

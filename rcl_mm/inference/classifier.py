@@ -13,9 +13,10 @@ from mmpretrain.models.classifiers import BaseClassifier
 from mmpretrain.registry import TRANSFORMS
 from torch import nn
 
-from rcl_mm.conversion.errors import type_name
+from rcl_mm.datasets.folder_config import fill_in_folder_data, fill_in_number_of_classes
 from rcl_mm.errors import InputError
 from rcl_mm.runtime.checkpoint import load_checkpoint_file
+from rcl_mm.runtime.config_types import is_type
 from rcl_mm.runtime.configs import loader_pipeline, read_config
 from rcl_mm.runtime.literal_config import read_literal_config
 from rcl_mm.runtime.recorded_config import (
@@ -28,6 +29,9 @@ from rcl_mm.runtime.weights import load_all_weights, unwrapped, weights_of
 
 # What classes raise for settings that they do not take.
 BUILD_ERRORS = (TypeError, ValueError, LookupError, AttributeError, AssertionError, RuntimeError)
+
+# Of LoadCheckedImage; here an image that can not be read is named and passed over.
+CHECK_SETTINGS = ('on_error', 'max_skipped_share', 'max_pixels')
 
 
 class Classifier(NamedTuple):
@@ -111,6 +115,13 @@ def load_classifier(
     weights = weights_of(contents, checkpoint)
     if not isinstance(cfg.get('model'), dict):
         raise InputError(f'the config of "{checkpoint}" has no model: {WAY_OUT}')
+    meta = contents.get('meta') if 'state_dict' in contents else None
+    names = ((meta or {}).get('dataset_meta') or {}).get('classes')
+    if names:
+        fill_in_number_of_classes(cfg, len(names))
+    elif config is not None:
+        # What a checkpoint records reads no folders.
+        fill_in_folder_data(cfg)
     if config is not None:
         # One's own config may build one's own parts.
         model = _build_model(cfg)
@@ -122,8 +133,6 @@ def load_classifier(
             if cfg.get('test_dataloader') or cfg.get('val_dataloader'):
                 image_pipeline(cfg)
     load_all_weights(unwrapped(model), weights, checkpoint)
-    meta = contents.get('meta') if 'state_dict' in contents else None
-    names = ((meta or {}).get('dataset_meta') or {}).get('classes')
     num_classes = getattr(getattr(model, 'head', None), 'num_classes', None)
     classes = tuple(map(str, names or range(num_classes or 0)))
     if num_classes is not None and len(classes) != num_classes:
@@ -167,9 +176,10 @@ def image_pipeline(cfg: Config) -> Compose:
     steps: List[Any] = [copy.deepcopy(dict(step)) for step in loader_pipeline(loader)]
     if not steps:
         raise InputError('the config has no test_dataloader with a pipeline: add one')
-    from_files = type_name(steps[0]) == 'LoadImageFromFile'
-    load = steps.pop(0) if from_files else dict(type='LoadImageFromFile')
-    load = TRANSFORMS.build({**load, 'ignore_empty': True})
+    from_files = is_type(steps[0], 'LoadImageFromFile', 'LoadCheckedImage')
+    load = steps.pop(0) if from_files else {}
+    load = {key: value for key, value in load.items() if key not in CHECK_SETTINGS}
+    load = TRANSFORMS.build({**load, 'type': 'LoadImageFromFile', 'ignore_empty': True})
     parts = [load] if from_files else [load, _to_rgb]
     return Compose([*parts, *(TRANSFORMS.build(step) for step in steps)])
 
@@ -192,7 +202,7 @@ def _drop_pretrained(node: Any) -> None:
     if isinstance(node, dict):
         init_cfg = node.get('init_cfg')
         inits = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
-        if any(isinstance(one, dict) and type_name(one) == 'Pretrained' for one in inits):
+        if any(is_type(one, 'Pretrained') for one in inits):
             node['init_cfg'] = None
         if node.get('pretrained'):
             node['pretrained'] = False if isinstance(node['pretrained'], bool) else None

@@ -118,6 +118,23 @@ class RCLHead(ClsHead):
             )
         elif prototypes == 'learnable':
             self.prototype_vectors = nn.Parameter(torch.randn(num_classes, embedding_dim))
+        self._freeze_parts_without_loss()
+
+    def _freeze_parts_without_loss(self) -> None:
+        """Parts that no loss reaches need no gradient, for which distributed training would wait.
+
+        They stay in the model and in its optimizer, so that checkpoints fit whatever the weights.
+        """
+        if not self.loss_module.con_weight:
+            for part in (self.projector, self.prototype_projector):
+                if part is not None:
+                    part.requires_grad_(False)
+            if self.prototype_vectors is not None:
+                self.prototype_vectors.requires_grad_(False)
+        if self.fc is not None and not self.loss_module.cls_weight:
+            self.fc.requires_grad_(False)
+            # Prototypes are made of the weights, not of the bias.
+            self.fc.weight.requires_grad_(self.prototype_projector is not None)
 
     def pre_logits(self, feats: Tuple[Tensor]) -> Tensor:
         """Features (rows, d) of the last stage: pooled maps, or the class token of a ViT."""

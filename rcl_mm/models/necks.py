@@ -1,12 +1,13 @@
 """Necks for backbones that give tokens."""
 
-from typing import Tuple, Union
+from typing import Optional, Tuple, Union
 
 from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import Tensor
 
 from rcl_mm.errors import InputError
+from rcl_mm.models.timm_backbone import TokenLayout, layout_of
 
 
 @MODELS.register_module()
@@ -17,13 +18,15 @@ class TokenPooling(BaseModule):
     transformer gives all its tokens (N, L, d), and timm's Swin a channels-last map (N, H, W, d).
 
     Args:
-        pool (str): 'cls', the first token, or 'mean', the mean of all but the prefix tokens.
+        pool (str): 'cls', the class token, or 'mean', the mean of all but the prefix tokens.
             Defaults to 'cls'.
-        num_prefix_tokens (int): Class and register tokens before the image's, which 'mean' leaves
-            out. Defaults to 1; a map has none.
+        num_prefix_tokens (int, optional): Class and register tokens before the image's, which
+            'mean' leaves out. Defaults to what the timm model says, and to 1 for tokens from
+            elsewhere; a map has none.
 
     Raises:
-        InputError: If ``pool`` is unknown, or the class token of a map is asked for.
+        InputError: If ``pool`` is unknown, the class token of a map or of a model without one is
+            asked for, or the model has another number of prefix tokens.
 
     Example:
         >>> model = dict(
@@ -33,11 +36,11 @@ class TokenPooling(BaseModule):
         ...     head=dict(type='RCLHead', num_classes=100, in_channels=384))
     """
 
-    def __init__(self, pool: str = 'cls', num_prefix_tokens: int = 1) -> None:
+    def __init__(self, pool: str = 'cls', num_prefix_tokens: Optional[int] = None) -> None:
         super().__init__()
         if pool not in ('cls', 'mean'):
             raise InputError(f"pool is {pool!r}, allowed are 'cls' and 'mean'")
-        if num_prefix_tokens < (pool == 'cls'):
+        if num_prefix_tokens is not None and num_prefix_tokens < (pool == 'cls'):
             raise InputError(
                 f'num_prefix_tokens is {num_prefix_tokens}, allowed is 0 or more, and 1 or more '
                 "with pool='cls'"
@@ -60,6 +63,23 @@ class TokenPooling(BaseModule):
                 f'TokenPooling(pool={self.pool!r}) got features of shape {tuple(tokens.shape)}, '
                 "needed are tokens (N, L, d), or with pool='mean' a channels-last map (N, H, W, d)"
             )
+        prefix = self._prefix_tokens(layout_of(tokens))
         if self.pool == 'cls':
             return (tokens[:, 0],)
-        return (tokens[:, self.num_prefix_tokens :].mean(dim=1),)
+        return (tokens[:, prefix:].mean(dim=1),)
+
+    def _prefix_tokens(self, layout: Optional[TokenLayout]) -> int:
+        """Number of tokens before the image's; refuses what the model does not have."""
+        if layout is None:
+            return 1 if self.num_prefix_tokens is None else self.num_prefix_tokens
+        if self.pool == 'cls' and not layout.has_class_token:
+            raise InputError(
+                f"TokenPooling(pool='cls'): {layout.model} has no class token, its first one is of "
+                "the image or a register: use pool='mean'"
+            )
+        if self.num_prefix_tokens not in (None, layout.num_prefix_tokens):
+            raise InputError(
+                f'TokenPooling(num_prefix_tokens={self.num_prefix_tokens}): {layout.model} has '
+                f'{layout.num_prefix_tokens}: leave the number out'
+            )
+        return layout.num_prefix_tokens

@@ -24,6 +24,10 @@ class ReadyViews(list):
     """Views of a batch that :meth:`MultiViewDataPreprocessor.make_views` has made."""
 
 
+# Largest absolute value from which floats are pixels of 0..255, and below which they are not.
+PIXELS, NORMALISED = 32.0, 8.0
+
+
 @MODELS.register_module()
 class MultiViewDataPreprocessor(ClsDataPreprocessor):
     """MMPretrain's preprocessor for batches with V views of each image.
@@ -56,7 +60,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             pad_size_divisor, ...), without batch augmentations.
 
     Raises:
-        InputError: For ``batch_augments``, or views of different sizes.
+        InputError: For ``batch_augments``, or views of different sizes, types or ranges.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
         if ahead_bytes is not None and ahead_bytes < 0:
             raise InputError(f'ahead_bytes is {ahead_bytes}, allowed is 0 or more')
         self.ahead_bytes = ahead_bytes
+        self._checked = False
         self.view_augments = None
         if view_augments is not None:
             self.view_augments = nn.ModuleList(
@@ -98,6 +103,7 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             views = [self._swap_channels(view) for view in inputs]
         elif self._has_views(inputs):
             views = [self._one_tensor(view) for view in self.cast_data(inputs)]
+            self._check_values(views)
         else:
             views = None
         rows = 1
@@ -161,6 +167,24 @@ class MultiViewDataPreprocessor(ClsDataPreprocessor):
             return 1
         view = max(view.numel() * 4 for view in batch['inputs'])
         return max(1, budget // ((2 * len(self.view_augments) + WORKING_VIEWS) * view))
+
+    def _check_values(self, views: List[Tensor]) -> None:
+        """Refuse views of different types at every batch, of different ranges at the first.
+
+        Raises:
+            InputError: If one view has pixels of 0..255 and another normalised or 0..1 values.
+        """
+        types = [str(view.dtype).removeprefix('torch.') for view in views]
+        ranges = [0.0] * len(views)
+        if not self._checked and views[0].is_floating_point() and len(set(types)) == 1:
+            ranges = [float(view.abs().max()) for view in views]
+        self._checked = True
+        if len(set(types)) != 1 or (max(ranges) > PIXELS and 0 < min(ranges) < NORMALISED):
+            found = ', '.join(f'{kind} up to {top:.3g}' for kind, top in zip(types, ranges))
+            raise InputError(
+                f'the views have values of different kinds ({found if max(ranges) else types}): '
+                'give all views the same steps after their augmentation, such as Normalize'
+            )
 
     def _move_labels(self, samples) -> None:
         """All labels in one copy; the super class then has none to make, which would wait."""

@@ -16,6 +16,7 @@ from rcl_mm.evaluation.class_accuracy import GROUPS, class_number, name_classes
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
 from rcl_mm.report.figure_style import GROUP_COLOURS, Panel, draw_panel, legend
 from rcl_mm.report.fonts import printable
+from rcl_mm.runtime.config_types import is_type
 from rcl_mm.runtime.errors import writing
 
 
@@ -178,7 +179,7 @@ def _thresholds(config: Config) -> Tuple[int, int]:
     """Group borders of the config's LongTailMetric, or its defaults."""
     evaluators = config.get('test_evaluator') or config.get('val_evaluator') or []
     for one in evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]:
-        if one.get('type') == 'LongTailMetric':
+        if is_type(one, 'LongTailMetric'):
             return one.get('many', 100), one.get('few', 20)
     metric = LongTailMetric()
     return metric.many, metric.few

@@ -41,7 +41,7 @@ def refusing_settings_clearly() -> Iterator[None]:
     not have, or a value that a class of a library refuses. A class of this package raises an
     ``InputError`` itself, so its other errors stay as they are, and so do those of a user's class.
     """
-    before: Dict[Registry, Callable] = {one: one.build_func for one in _registries()}
+    before: Dict[Registry, Callable] = {one: one.build_func for one in registries()}
     judged: List[BaseException] = []
     for registry, build in before.items():
         registry.build_func = _judging(build, judged)
@@ -52,7 +52,7 @@ def refusing_settings_clearly() -> Iterator[None]:
             registry.build_func = build
 
 
-def _registries() -> Iterator[Registry]:
+def registries() -> Iterator[Registry]:
     """All registries: MMEngine's own and those of the libraries and projects below them."""
     found = [one for one in vars(root).values() if isinstance(one, Registry)]
     while found:

@@ -23,6 +23,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import LoggerHook
 
 from rcl_mm.errors import InputError
+from rcl_mm.runtime.config_types import is_type
 
 ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')
 # What a launcher sets for each process, where torch's own names are derived from it.
@@ -144,7 +145,7 @@ def adapt_to_cpu(cfg: Config) -> List[str]:
     notes = []
     distributed = cfg.get('launcher', 'none') != 'none'
     optim_wrapper = cfg.get('optim_wrapper') or {}
-    if optim_wrapper.get('type') == 'AmpOptimWrapper':
+    if is_type(optim_wrapper, 'AmpOptimWrapper'):
         # MMEngine's AmpOptimWrapper asserts a GPU. bfloat16 needs no loss scaling, so a CPU can
         # do it under autocast; float16 it can not.
         for key in ('loss_scale', 'use_fsdp'):
@@ -171,7 +172,7 @@ def adapt_to_cpu(cfg: Config) -> List[str]:
         wrapper['device_ids'] = None
         cfg.model_wrapper_cfg = wrapper
         strategy = cfg.get('strategy') or {}
-        if strategy.get('type') in ('FSDPStrategy', 'ResumableFSDPStrategy'):
+        if is_type(strategy, 'FSDPStrategy', 'ResumableFSDPStrategy'):
             # Nor does FSDP take the CPU unless it is told: it looks for an accelerator.
             strategy.setdefault('model_wrapper', ConfigDict(type='MMFullyShardedDataParallel'))
             strategy['model_wrapper']['device_id'] = 'cpu'
@@ -183,11 +184,15 @@ def adapt_to_cpu(cfg: Config) -> List[str]:
     return notes
 
 
+# By the names that mmcv and MMEngine register, and as new-style configs name torch's class.
+SYNC_BN = ('SyncBN', 'MMSyncBN', 'torch.nn.modules.batchnorm.SyncBatchNorm')
+
+
 def _replace_sync_bn(node: Any) -> bool:
     """Replace SyncBN by BN in a model config, in place; tell whether there was any."""
     found = False
     if isinstance(node, dict):
-        if node.get('type') in ('SyncBN', 'MMSyncBN'):
+        if is_type(node, *SYNC_BN):
             node['type'], found = 'BN', True
         children = list(node.values())
     else:

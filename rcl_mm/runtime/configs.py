@@ -11,6 +11,7 @@ from mmengine.utils import import_modules_from_strings, is_seq_of
 from rcl_mm.class_counts import inner_datasets
 from rcl_mm.errors import InputError, UsageError
 from rcl_mm.runtime.checkpoint import unreadable
+from rcl_mm.runtime.config_types import use_text_types
 
 # What executing and merging config files raises: every line of them is the user's.
 UNREADABLE = (
@@ -30,6 +31,8 @@ CONFIG_READERS = ('_is_lazy_import', '_file2dict', '_parse_lazy_import')
 def read_config(path: str) -> Config:
     """The config file that an argument names; its ``custom_imports`` are imported.
 
+    The types of a new-style config are named by text in it, as ``Config.dump`` would.
+
     Raises:
         UsageError: If it does not exist.
         InputError: If it or one of its base files is no Python, can not be executed or merged, or
@@ -39,6 +42,7 @@ def read_config(path: str) -> Config:
     check_config(path)
     try:
         cfg = Config.fromfile(path, import_custom_modules=False)
+        use_text_types(cfg)
     except SyntaxError as error:
         if error.filename not in (None, '<unknown>'):
             raise InputError(f'config "{path}" can not be read: {error}') from error

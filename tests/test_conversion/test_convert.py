@@ -6,11 +6,12 @@ import pytest
 from mmengine.config import Config
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.registry import MODELS
+from new_style import new_style
 from small_images import MMPRETRAIN_CONFIGS
 
 import rcl_mm
 from rcl_mm.conversion import CONVERTERS, REFUSED, ConversionError, config_diff, convert_config
-from rcl_mm.conversion.errors import type_name
+from rcl_mm.runtime.config_types import type_name
 
 
 def mmpretrain_config(name):
@@ -93,6 +94,65 @@ class TestToRcl:
             'LongTailMetric',
             'SingleLabelMetric',
         ]
+
+    @pytest.mark.parametrize(
+        ('evaluator', 'watched', 'expected'),
+        [
+            (dict(type='Accuracy'), 'accuracy/top1', 'long_tail/top1'),
+            (dict(type='Accuracy'), ['accuracy/top1', 'auto'], ['long_tail/top1', 'auto']),
+            (dict(type='Accuracy', prefix='val'), 'val/top1', 'long_tail/top1'),
+            (
+                dict(type='Accuracy', topk=(1, 5)),
+                ['accuracy/top1', 'accuracy/top5'],
+                ['accuracy/top1', 'accuracy/top5'],
+            ),
+            (dict(type='Accuracy', thrs=[0.0, 0.5]), 'accuracy/top1_thr-0.50', None),
+            (dict(type='SingleLabelMetric'), 'single-label/f1-score', None),
+            (
+                dict(type='Evaluator', metrics=dict(type='Accuracy')),
+                'accuracy/top1',
+                'long_tail/top1',
+            ),
+        ],
+    )
+    def test_every_monitor_follows_the_metric(self, cifar, evaluator, watched, expected):
+        cifar.val_evaluator = evaluator
+        cifar.default_hooks.checkpoint.update(save_best=watched, rule='greater')
+        first = watched[0] if isinstance(watched, list) else watched
+        cifar.custom_hooks = [dict(type='EarlyStoppingHook', monitor=first, rule='greater')]
+        cifar.param_scheduler = [dict(type='ReduceOnPlateauLR', monitor=first)]
+        new = rcl_mm.to_rcl(cifar)
+        expected = watched if expected is None else expected
+        first = expected[0] if isinstance(expected, list) else expected
+        assert new.default_hooks.checkpoint.save_best == expected
+        assert new.custom_hooks[0].monitor == new.param_scheduler[0].monitor == first
+
+    def test_a_monitor_of_nothing__refused(self, cifar):
+        cifar.default_hooks.checkpoint.save_best = 'accuracy/top3'
+        with pytest.raises(ValueError, match="checkpoint.save_best is 'accuracy/top3', but val_ev"):
+            rcl_mm.to_rcl(cifar)
+
+    def test_settings_of_metrics_are_kept(self, cifar):
+        cifar.val_evaluator = [
+            dict(type='LongTailMetric', many=50, few=5),
+            dict(type='Accuracy', collect_device='gpu'),
+        ]
+        assert rcl_mm.to_rcl(cifar).val_evaluator == dict(
+            type='LongTailMetric', many=50, few=5, collect_device='gpu'
+        )
+
+    def test_new_style_config(self, tmp_path):
+        """Classes as types: converted as their text twins, and dumped as a config file."""
+        (tmp_path / 'lazy.py').write_text(new_style(tmp_path))
+        cfg = Config.fromfile(tmp_path / 'lazy.py')
+        new = rcl_mm.to_rcl(cfg)
+        assert new.model.head.type == 'RCLHead' and new.default_scope == 'mmpretrain'
+        assert new.train_dataloader.sampler.type == 'ReproducibleSampler'
+        assert new.val_evaluator == dict(type='LongTailMetric')
+        assert new.optim_wrapper.optimizer.type == 'torch.optim.SGD'
+        assert new.optim_wrapper.optimizer.momentum == 0.9
+        new.dump(str(tmp_path / 'new.py'))
+        assert Config.fromfile(tmp_path / 'new.py').model == new.model
 
     def test_class_counts(self, cifar, tmp_path):
         counts = [50, 40, 30, 20, 10, 9, 8, 7, 6, 5]

@@ -1,9 +1,11 @@
 """From a one-view training pipeline to two or three views."""
 
+import cv2
 import numpy as np
 import pytest
 from mmcv.transforms import Compose
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import TRANSFORMS
 from small_images import MMPRETRAIN_CONFIGS
 
@@ -89,3 +91,127 @@ class TestPipelines:
         data = Compose([TRANSFORMS.build(step) for step in steps])(dict(img=image, gt_label=3))
         assert [tuple(view.shape) for view in data['inputs']] == [(3, 32, 32)] * 3
         assert data['data_samples'].gt_label.item() == 3
+
+
+NORMALIZE = dict(type='Normalize', mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True)
+TO_PIL = dict(type='NumpyToPIL', to_rgb=True)
+TORCH_CROP = dict(type='torchvision/RandomResizedCrop', size=16, scale=(0.4, 1.0))
+TO_TENSOR = dict(type='torchvision/ToTensor')
+TORCH_NORMALIZE = dict(type='torchvision/Normalize', mean=(0.5,) * 3, std=(0.5,) * 3)
+ERASE = dict(type='RandomErasing', erase_prob=0.5)
+OWN_CROP = dict(type='RandomResizedCrop', scale=16)
+
+
+class TestStepsThatAllViewsNeed:
+    """What is no augmentation reaches the contrastive views, or the config is refused."""
+
+    @pytest.mark.parametrize(
+        ('own', 'carried'),
+        [
+            ([OWN_CROP, NORMALIZE], [NORMALIZE]),
+            ([OWN_CROP, NORMALIZE, ERASE], [NORMALIZE]),
+            ([NORMALIZE, OWN_CROP], [NORMALIZE]),
+            (
+                [TO_PIL, TORCH_CROP, TO_TENSOR, TORCH_NORMALIZE],
+                [TO_PIL, TO_TENSOR, TORCH_NORMALIZE],
+            ),
+            (
+                [TO_PIL, TORCH_CROP, dict(type='PILToNumpy', to_bgr=True), NORMALIZE],
+                [TO_PIL, dict(type='PILToNumpy', to_bgr=True), NORMALIZE],
+            ),
+            (
+                [TO_PIL, TORCH_CROP, dict(type='torchvision/PILToTensor')],
+                [TO_PIL, dict(type='torchvision/PILToTensor')],
+            ),
+            ([OWN_CROP, dict(type='Pad', size=(20, 20))], [dict(type='Pad', size=(20, 20))]),
+            ([dict(type='Pad', size=(40, 40)), OWN_CROP], []),
+        ],
+    )
+    def test_carried_over_in_order(self, own, carried):
+        views = multi_view_pipeline([LOAD, *own, PACK], 3)[1]['transforms']
+        assert views[0] == own
+        assert views[1][len(views[1]) - len(carried) :] == carried
+        names = {step['type'] for step in views[1][: len(views[1]) - len(carried)]}
+        assert not names & {'Normalize', 'Pad', 'NumpyToPIL', 'torchvision/ToTensor'}
+
+    @pytest.mark.parametrize(
+        'own',
+        [
+            [OWN_CROP, NORMALIZE, ERASE],
+            [TO_PIL, TORCH_CROP, TO_TENSOR, TORCH_NORMALIZE],
+            [TO_PIL, TORCH_CROP, TO_TENSOR],
+            [NORMALIZE, OWN_CROP],
+        ],
+    )
+    def test_views_have_one_range_and_one_order_of_channels(self, own, tmp_path):
+        red = np.full((24, 24, 3), (20, 60, 240), np.uint8)  # BGR
+        cv2.imwrite(str(tmp_path / 'red.png'), red)
+        for step in (pipeline := multi_view_pipeline([LOAD, *own, PACK], 3)[1]['transforms'][1]):
+            for key in ('prob', 'hue'):
+                if key in step and step['type'] in ('RandomColorJitter', 'RandomGrayscale'):
+                    step['prob'] = 0.0
+            if step['type'] == 'GaussianBlur':
+                step['prob'] = 0.0
+        sample = dict(img_path=str(tmp_path / 'red.png'))
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            steps = [step for step in own if step is not ERASE]
+            first, second = (
+                Compose([TRANSFORMS.build(dict(one)) for one in [LOAD, *view, PACK]])(dict(sample))
+                for view in (steps, pipeline)
+            )
+        assert first['inputs'].dtype == second['inputs'].dtype
+        wanted, got = (one['inputs'].float().mean((1, 2)) for one in (first, second))
+        np.testing.assert_allclose(got, wanted, atol=0.02)
+
+    @pytest.mark.parametrize(
+        'step',
+        [
+            dict(type='torchvision/FiveCrop', size=16),
+            dict(type='torchvision/Lambda', lambd=None),
+            dict(type='RandomGrayscale', prob=1.0),
+            dict(type='Albu', transforms=[dict(type='Normalize')]),
+            dict(type='RandomApply', transforms=[NORMALIZE]),
+            dict(type='TransformBroadcaster', transforms=[OWN_CROP]),
+        ],
+    )
+    def test_not_known__refused_with_three_views_only(self, step):
+        with pytest.raises(
+            ConversionError, match=f'need the step {step["type"]} is not known.*--vi'
+        ):
+            multi_view_pipeline([LOAD, OWN_CROP, step, PACK], 3)
+        assert multi_view_pipeline([LOAD, OWN_CROP, step, PACK], 2)[1]['transforms'] == [
+            [OWN_CROP, step]
+        ]
+
+
+class TestLoaderOptions:
+    @pytest.mark.parametrize(
+        'option',
+        [
+            dict(color_type='grayscale'),
+            dict(color_type='unchanged'),
+            dict(imdecode_backend='tifffile'),
+        ],
+    )
+    def test_no_colour_images_of_8_bits__refused(self, option):
+        with pytest.raises(
+            ConversionError, match='does not load colour images of 8 bits.*--views 2'
+        ):
+            multi_view_pipeline([{**LOAD, **option}, OWN_CROP, PACK], 3)
+        assert multi_view_pipeline([{**LOAD, **option}, OWN_CROP, PACK], 2)[0] == {**LOAD, **option}
+
+    @pytest.mark.parametrize(
+        'option',
+        [
+            dict(color_type='color_ignore_orientation'),
+            dict(imdecode_backend='pillow'),
+            dict(ignore_empty=True),
+        ],
+    )
+    def test_others__kept(self, option):
+        assert multi_view_pipeline([{**LOAD, **option}, OWN_CROP, PACK], 3)[0] == {**LOAD, **option}
+
+    def test_floats__loaded_as_8_bits(self):
+        load = {**LOAD, 'to_float32': True}
+        assert multi_view_pipeline([load, OWN_CROP, PACK], 3)[0] == LOAD
+        assert multi_view_pipeline([load, OWN_CROP, PACK], 2)[0] == load

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rcl_mm.augment.draws import DrawIndex
+from rcl_mm.errors import InputError
 from rcl_mm.models import MultiViewDataPreprocessor
 
 SETTINGS = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0], to_rgb=True)
@@ -64,6 +65,40 @@ def test_views_of_different_sizes_are_refused():
     ]
     with pytest.raises(ValueError, match='views have shapes'):
         MultiViewDataPreprocessor(**SETTINGS)(default_collate(batch), True)
+
+
+class TestViewsOfDifferentKinds:
+    @pytest.mark.parametrize(
+        'other',
+        [
+            lambda view: view.float(),  # the same values in another type
+            lambda view: (view.float() - 127.5) / 127.5,  # normalised
+            lambda view: view.float() / 255,  # torchvision's ToTensor
+        ],
+    )
+    @pytest.mark.parametrize('collate', [default_collate, pseudo_collate])
+    def test_refused(self, collate, other):
+        batch = items()
+        for item in batch:
+            item['inputs'][1] = other(item['inputs'][1])
+        with pytest.raises(InputError, match='the views have values of different kinds'):
+            MultiViewDataPreprocessor()(collate(batch), True)
+
+    @pytest.mark.parametrize('scale', [1 / 127.5, 1 / 255])
+    def test_floats_of_two_ranges__refused(self, scale):
+        batch = items()
+        for item in batch:
+            first, *others = (view.float() for view in item['inputs'])
+            item['inputs'] = [first * scale, *others]
+        with pytest.raises(InputError, match=r'float32 up to .*, float32 up to 255'):
+            MultiViewDataPreprocessor()(default_collate(batch), True)
+
+    @pytest.mark.parametrize('scale', [1.0, 1 / 255])
+    def test_alike__accepted(self, scale):
+        batch = items()
+        for item in batch:
+            item['inputs'] = [view.float() * scale for view in item['inputs']]
+        MultiViewDataPreprocessor()(default_collate(batch), True)
 
 
 def test_batch_augments_are_refused():
