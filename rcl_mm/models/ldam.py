@@ -1,21 +1,21 @@
 """Label-distribution-aware margins, the LDAM-DRW baseline (Cao et al., NeurIPS 2019)."""
 
-from typing import Optional, Union
+from typing import Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS
-from mmpretrain.models.losses.utils import weight_reduce_loss
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource
 from rcl_mm.errors import InputError
 from rcl_mm.functional import check_reduction
+from rcl_mm.models.classification_loss import SoftmaxSettings, reduce_loss
 from rcl_mm.models.counts_buffer import ClassCountsModule
 
 
 @MODELS.register_module()
-class LDAMLoss(ClassCountsModule):
+class LDAMLoss(ClassCountsModule, SoftmaxSettings):
     r"""Cross-entropy with a margin for each class, wider for rare ones.
 
     With the cosines :math:`q_c` of a normalised classifier (:class:`CosineClsHead`), its scale s
@@ -37,6 +37,8 @@ class LDAMLoss(ClassCountsModule):
         scale (float): Scale s of the head's cosines. Defaults to 30.
         reduction (str): 'mean', 'sum' or 'none'. Defaults to 'mean'.
         loss_weight (float): Weight of the loss. Defaults to 1.0.
+        use_sigmoid (bool): Only False, as detection heads give it. Defaults to False.
+        class_weight (Sequence[float], optional): Weight of each class, (C, ). Defaults to None.
 
     Raises:
         InputError: If an argument is out of range.
@@ -50,8 +52,11 @@ class LDAMLoss(ClassCountsModule):
         scale: float = 30.0,
         reduction: str = 'mean',
         loss_weight: float = 1.0,
+        use_sigmoid: bool = False,
+        class_weight: Optional[Sequence[float]] = None,
     ) -> None:
         super().__init__(class_counts, num_classes)
+        self.set_softmax(use_sigmoid, class_weight)
         if not (max_margin >= 0 and scale > 0):
             raise InputError(f'max_margin={max_margin} must be 0 or more and scale={scale} above 0')
         self.max_margin = max_margin
@@ -118,4 +123,7 @@ class LDAMLoss(ClassCountsModule):
                 # Mean 1 over the batch: the mean is then the one over the sum of the weights.
                 balance = balance / balance.mean()
             loss = loss * balance
-        return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)
+        of_class = self.weight_of_classes(cls_score.shape[1])
+        if of_class is not None:
+            loss = loss * of_class[target]
+        return self.loss_weight * reduce_loss(loss, weight, reduction, avg_factor)

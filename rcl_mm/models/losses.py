@@ -1,100 +1,22 @@
 """Losses for long-tailed recognition, with the signature of MMPretrain's classification losses."""
 
-from typing import Optional, Tuple, Union
+from typing import Optional, Sequence, Union
 
-import torch
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
-from mmpretrain.models.losses.utils import weight_reduce_loss
 from torch import Tensor
 
 from rcl_mm.class_counts import CountsSource
 from rcl_mm.errors import InputError
 from rcl_mm.functional import (
-    balanced_softmax_loss,
-    check_reduction,
     rebalanced_contrastive_loss,
     similarity_scales,
 )
-from rcl_mm.models.counts_buffer import ClassCountsModule
-
-
-class _ClassificationLoss(ClassCountsModule):
-    """Balanced softmax on class scores, behind the calling conventions of the MM libraries."""
-
-    def __init__(
-        self,
-        class_counts: Union[str, CountsSource] = 'auto',
-        num_classes: Optional[int] = None,
-        prior_power: float = 1.0,
-        reduction: str = 'mean',
-        loss_weight: float = 1.0,
-        ignore_index: Optional[int] = None,
-        loss_name: str = 'loss_cls',
-    ) -> None:
-        super().__init__(class_counts, num_classes)
-        self.cls_prior_power = prior_power
-        self.reduction = check_reduction(reduction)
-        self.loss_weight = loss_weight
-        self.ignore_index = ignore_index
-        self._loss_name = loss_name
-
-    @property
-    def loss_name(self) -> str:
-        """Key of the loss in a segmentation head's log (MMSegmentation's convention)."""
-        return self._loss_name
-
-    def classification(
-        self,
-        cls_score: Tensor,
-        target: Tensor,
-        weight: Optional[Tensor] = None,
-        avg_factor: Optional[float] = None,
-        reduction: str = 'mean',
-        ignore_index: Optional[int] = None,
-    ) -> Tensor:
-        """Balanced softmax cross-entropy, unweighted by ``loss_weight``.
-
-        Args:
-            cls_score (Tensor): Class scores, shape (N, C) or (N, C, d1, d2, ...).
-            target (Tensor): Labels (N, ) or (N, d1, ...), or probabilities (N, C).
-            weight (Tensor, optional): Weight of each target. Defaults to None.
-            avg_factor (float, optional): What the sum is divided by with 'mean'.
-            reduction (str): 'mean', 'sum' or 'none'. Defaults to 'mean'.
-            ignore_index (int, optional): Label of targets without loss.
-        """
-        shape = target.shape
-        if cls_score.ndim > 2:
-            cls_score = cls_score.movedim(1, -1).flatten(0, -2)
-            target = target.flatten()
-            weight = None if weight is None else weight.flatten()
-        if ignore_index is not None and not target.is_floating_point():
-            counted = target != ignore_index
-            target = torch.where(counted, target, self._any_trained_class(target))
-            weight = counted.to(cls_score.dtype) * (1.0 if weight is None else weight)
-            if avg_factor is None and reduction == 'mean':
-                avg_factor = counted.sum().clamp(min=1)
-        counts = self.known_class_counts() if self.cls_prior_power else None
-        loss = balanced_softmax_loss(
-            cls_score, target, counts, reduction='none', prior_power=self.cls_prior_power
-        )
-        if weight is not None:
-            weight = weight.to(loss.dtype)
-        loss = weight_reduce_loss(loss, weight, reduction, avg_factor)
-        return loss.view(shape) if reduction == 'none' and loss.numel() == shape.numel() else loss
-
-    def _any_trained_class(self, target: Tensor) -> Tensor:
-        """A stand-in label for ignored targets that has a finite prior; its loss has weight 0."""
-        counts = self.known_class_counts() if self.cls_prior_power else None
-        return target.new_zeros(()) if counts is None else counts.argmax().to(target)
-
-    def _settings(self, reduction_override, ignore_index) -> Tuple[str, Optional[int]]:
-        index = self.ignore_index if ignore_index is None else ignore_index
-        return check_reduction(reduction_override or self.reduction, 'reduction_override'), index
+from rcl_mm.models.classification_loss import ClassificationLoss
 
 
 @MODELS.register_module()
-class BalancedSoftmaxLoss(_ClassificationLoss):
+class BalancedSoftmaxLoss(ClassificationLoss):
     """Balanced softmax cross-entropy CE(l + log n, y) (Ren et al., NeurIPS 2020).
 
     Args:
@@ -106,6 +28,8 @@ class BalancedSoftmaxLoss(_ClassificationLoss):
         loss_weight (float): Weight of the loss. Defaults to 1.0.
         ignore_index (int, optional): Label of targets without loss. Defaults to None.
         loss_name (str): Key in a segmentation head's log. Defaults to 'loss_cls'.
+        use_sigmoid (bool): Only False, as detection heads give it. Defaults to False.
+        class_weight (Sequence[float], optional): Weight of each class, (C, ). Defaults to None.
     """
 
     def forward(
@@ -126,7 +50,7 @@ class BalancedSoftmaxLoss(_ClassificationLoss):
 
 
 @MODELS.register_module()
-class RCLLoss(_ClassificationLoss):
+class RCLLoss(ClassificationLoss):
     """Rebalanced Contrastive Learning: balanced softmax and rebalanced contrastive loss.
 
     arXiv 2312.01753; the whole objective of METHOD: ``cls_weight * L_cls + con_weight * L_con``.
@@ -155,6 +79,9 @@ class RCLLoss(_ClassificationLoss):
         loss_weight (float): Weight of the whole loss. Defaults to 1.0.
         ignore_index (int, optional): Label of targets without loss. Defaults to None.
         loss_name (str): Key in a segmentation head's log. Defaults to 'loss_rcl'.
+        use_sigmoid (bool): Only False, as detection heads give it. Defaults to False.
+        class_weight (Sequence[float], optional): Weight of each class in the classification part,
+            shape (C, ). Defaults to None.
     """
 
     def __init__(
@@ -175,6 +102,8 @@ class RCLLoss(_ClassificationLoss):
         loss_weight: float = 1.0,
         ignore_index: Optional[int] = None,
         loss_name: str = 'loss_rcl',
+        use_sigmoid: bool = False,
+        class_weight: Optional[Sequence[float]] = None,
     ) -> None:
         super().__init__(
             class_counts,
@@ -184,6 +113,8 @@ class RCLLoss(_ClassificationLoss):
             loss_weight,
             ignore_index,
             loss_name,
+            use_sigmoid,
+            class_weight,
         )
         # Refuses what is not above 0, before the first batch.
         similarity_scales(temperature, feature_scale, prototype_scale)
