@@ -210,14 +210,21 @@ def dataset_labels(dataset) -> np.ndarray:
 
 
 def dataset_class_counts(dataset, num_classes: Optional[int] = None) -> np.ndarray:
-    """Class counts of a data set, see :func:`dataset_labels`.
+    """Class counts of a data set, as often as images are drawn in an epoch.
 
-    ``num_classes`` defaults to the number of class names of the data set if it has any.
+    Args:
+        dataset: See :func:`dataset_labels`.
+        num_classes (int, optional): Number of classes C. Defaults to :func:`num_class_names`.
+
+    Returns:
+        np.ndarray: Counts, shape (C, ), int64.
     """
-    if num_classes is None:
-        classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
-        num_classes = len(classes) if classes else None
-    return count_labels(dataset_labels(dataset), num_classes)
+    return count_labels(dataset_labels(dataset), num_classes or num_class_names(dataset))
+
+
+def num_class_names(dataset: Any) -> Optional[int]:
+    """Number of class names in the meta information of a data set, None if it has none."""
+    return len((getattr(dataset, 'metainfo', None) or {}).get('classes') or ()) or None
 
 
 def shot_groups(counts: Sequence[int], many: int = 100, few: int = 20) -> Dict[str, np.ndarray]:
