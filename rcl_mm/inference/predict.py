@@ -2,12 +2,13 @@
 
 import csv
 import os.path as osp
+import sys
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmengine.dataset import default_collate
 
-from rcl_mm.datasets.folder import EXTENSIONS, images_below
+from rcl_mm.datasets.image_folders import EXTENSIONS, PassedOver, images_below
 from rcl_mm.inference.classifier import Classifier, image_pipeline
 from rcl_mm.runtime.errors import UsageError
 from rcl_mm.runtime.files import replacing
@@ -30,7 +31,10 @@ def find_images(places: Sequence[str]) -> List[str]:
     paths = []
     for place in places:
         if osp.isdir(place):
-            found = images_below(place)
+            passed_over = PassedOver(place)
+            found = images_below(place, passed_over)
+            if str(passed_over):
+                print(passed_over, file=sys.stderr)
             if not found:
                 raise UsageError(f'"{place}" has no image ({", ".join(EXTENSIONS)})')
             paths += [osp.join(place, path) for path in found]
