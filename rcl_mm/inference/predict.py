@@ -12,6 +12,7 @@ from rcl_mm.datasets.image_folders import EXTENSIONS, PassedOver, images_below
 from rcl_mm.inference.classifier import Classifier, image_pipeline
 from rcl_mm.runtime.errors import UsageError
 from rcl_mm.runtime.files import replacing
+from rcl_mm.text_files import ANY_NAME
 
 
 class Prediction(NamedTuple):
@@ -110,5 +111,5 @@ def write_csv(predictions: Sequence[Prediction], path: str, topk: int) -> None:
         pairs += [''] * (2 * topk - len(pairs))
         rows.append([image, *pairs, '' if names else 'unreadable'])
     with replacing(path) as unfinished:
-        with unfinished.open('w', newline='', encoding='utf-8') as file:
+        with unfinished.open('w', newline='', encoding='utf-8', errors=ANY_NAME) as file:
             csv.writer(file).writerows(rows)

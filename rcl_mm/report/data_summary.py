@@ -19,6 +19,7 @@ from rcl_mm.report.figure_style import GROUP_COLOURS, Panel, draw_panel, legend
 from rcl_mm.report.fonts import printable
 from rcl_mm.runtime.config_types import is_type
 from rcl_mm.runtime.errors import writing
+from rcl_mm.text_files import ANY_NAME
 
 
 @dataclass
@@ -97,7 +98,7 @@ def inspect_config(config: Union[str, Path, Config]) -> DataSummary:
     names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
     head_classes = _head_classes(config)
     size = len(names) if names else max(int(labels.max()) + 1, head_classes or 0)
-    classes = [str(name) for name in names] if names else [str(index) for index in range(size)]
+    classes = [str(name) for name in (names or range(size))]
     valid = (labels >= 0) & (labels < size)
     if not valid.all():
         wrong = labels[~valid]
@@ -286,7 +287,7 @@ def write_summary(summary: DataSummary, out: Union[str, Path]) -> List[Path]:
     picture, table = out / 'class_frequency.png', out / 'class_counts.csv'
     picture.write_bytes(frequency_panel(summary).png)
     group_of = {int(index): name for name, members in summary.groups.items() for index in members}
-    with table.open('w', newline='', encoding='utf-8', errors='surrogateescape') as file:
+    with table.open('w', newline='', encoding='utf-8', errors=ANY_NAME) as file:
         writer = csv.writer(file)
         writer.writerow(['index', 'class', 'train', *summary.held_out, 'group'])
         for index, name in enumerate(summary.classes):
