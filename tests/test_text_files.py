@@ -37,7 +37,7 @@ class TestDecodeText:
 
     @pytest.mark.parametrize(
         ('text', 'encoding'),
-        [('图片 0', 'gbk'), ('圖片 0', 'big5'), ('写真 0', 'shift_jis'), ('café 0', 'latin-1')],
+        [('图片/狗 0', 'gbk'), ('圖片 0', 'big5'), ('写真 0', 'shift_jis'), ('café 0', 'latin-1')],
     )
     def test_other_encodings__one_line_with_name_place_and_remedy(self, text, encoding):
         message = r'list\.txt is no UTF-8 text \(.* at byte \d.*iconv'

@@ -12,6 +12,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from rcl_mm.class_counts import dataset_labels, shot_groups
 from rcl_mm.datasets.distinct_images import distinct_samples
+from rcl_mm.engine.hooks.class_names import class_names_of, difference
 from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import GROUPS, class_number, name_classes
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
@@ -173,6 +174,11 @@ def _warn_of_held_out(summary: DataSummary, config: Any, split: str) -> None:
         return
     summary.warnings += warnings
     if labels is None:
+        return
+    names = class_names_of(dataset)
+    found = difference(names, summary.classes, f'{split} set') if names else None
+    if found is not None:
+        summary.warnings.append(f'{found[0].upper()}{found[1:]}: its labels are of other classes.')
         return
     labels = labels[distinct_samples(dataset, labels)]
     valid = labels[(labels >= 0) & (labels < size)]

@@ -17,6 +17,7 @@ from rcl_mm.class_counts import (
     dataset_labels,
     inner_datasets,
 )
+from rcl_mm.runtime.config_types import type_name
 from rcl_mm.runtime.literal_config import read_literal_config
 
 WRAPPERS_WITHOUT_REPEATS = ('LongTailedDataset', 'ResidentDataset')
@@ -75,9 +76,8 @@ def may_repeat_images(loader: Any) -> bool:
     )
 
 
-def _name(dataset: Any) -> str:
-    kind = dataset.get('type') if isinstance(dataset, dict) else type(dataset)
-    return str(getattr(kind, '__name__', kind)).rpartition('.')[2]
+def _name(dataset: Any) -> Optional[str]:
+    return type_name(dataset) if isinstance(dataset, dict) else type(dataset).__name__
 
 
 def _counts_of_training_set(loader: dict, num_classes: Optional[int]) -> Optional[np.ndarray]:

@@ -194,6 +194,34 @@ class TestRepeatedImages:
         assert all('counts of drawn, not of distinct images' in one for one in said)
 
 
+class TestGivenCounts:
+    @pytest.mark.parametrize(
+        ('given', 'said'),
+        [
+            ([3, 2, 1], False),
+            ([30, 20, 10], False),
+            ([3, 4, 3], False),
+            ([1, 2, 3], True),
+            ([3, 2, 2], True),
+        ],
+    )
+    @pytest.mark.parametrize('where', ['loss', 'metric', 'both'])
+    def test_warns_once__unless_a_multiple_of_images_or_draws(
+        self, monkeypatch, where, given, said
+    ):
+        heard = []
+        monkeypatch.setattr(class_counts, 'print_log', lambda message, *_: heard.append(message))
+        given_to = dict(class_counts=given)
+        loss = BalancedSoftmaxLoss(**(given_to if where != 'metric' else dict(num_classes=3)))
+        metric = LongTailMetric(**(given_to if where != 'loss' else {}))
+        dataset = Repeating(Labels(), [0, 1, 2, 3, 3, 4, 4, 5, 5, 5])
+        ClassCountsHook().before_train(make_runner(dataset, loss, metric))
+        assert len(heard) == said
+        if said:
+            index = 0 if given[0] != 3 else 2
+            assert f'class {index} has {given[index]}, the training set' in heard[0]
+
+
 class TestEvaluation:
     def test_counts_of_the_checkpoint(self):
         metric, hook = LongTailMetric(), ClassCountsHook()

@@ -93,6 +93,7 @@ class ClassCountsHook(Hook):
         self._set(models, metrics)
         _require(models, reason)
         if labels is not None:
+            self._warn_of_other_counts(receivers)
             for receiver in receivers:
                 _check_labels_have_counts(receiver, labels)
 
@@ -125,6 +126,26 @@ class ClassCountsHook(Hook):
         if self.image_counts is None and not all(one.class_counts_known for one in metrics):
             self.image_counts = _find_image_counts(runner)
         self._set(list(_model_receivers(runner)), metrics)
+
+    def _warn_of_other_counts(self, receivers: List[Any]) -> None:
+        """Say once where counts given by hand are not those of the training set, nor in scale."""
+        for receiver in receivers:
+            given = _as_array(getattr(receiver, 'class_counts', None))
+            if given is None or len(given) != len(self.counts):
+                continue
+            own = (self.counts, self.image_counts)
+            if any(np.allclose(given * one.sum(), one * given.sum()) for one in own):
+                continue
+            index = int(np.argmax(given != self.image_counts))
+            print_log(
+                f'{type(receiver).__name__}: the class_counts given are not those of the training '
+                f'set: class {index} has {given[index]}, the training set '
+                f'{self.image_counts[index]} images of it (are the classes in the same order?); '
+                "class_counts='auto' counts them",
+                'current',
+                logging.WARNING,
+            )
+            return
 
     def _set(self, models: List[Any], metrics: List[Any]) -> None:
         for model in models:
@@ -194,6 +215,12 @@ def _image_counts_of_loader(loader: Any) -> Optional[np.ndarray]:
     return None if dataset is None else image_class_counts(dataset)
 
 
+def _as_array(counts: Any) -> Optional[np.ndarray]:
+    if counts is None:
+        return None
+    return np.asarray(counts.detach().cpu() if hasattr(counts, 'detach') else counts)
+
+
 def _require(receivers: List[Any], reason: Optional[str]) -> None:
     """Raise one clear error if a receiver still has no counts."""
     missing = sorted({type(one).__name__ for one in receivers if not one.class_counts_known})
@@ -206,10 +233,9 @@ def _require(receivers: List[Any], reason: Optional[str]) -> None:
 
 def _check_labels_have_counts(receiver: Any, labels: np.ndarray) -> None:
     """Check a receiver's own counts, which may have been given by hand, against the labels."""
-    counts = getattr(receiver, 'class_counts', None)
+    counts = _as_array(getattr(receiver, 'class_counts', None))
     if counts is None:
         return
-    counts = np.asarray(counts.detach().cpu() if hasattr(counts, 'detach') else counts)
     present = np.unique(labels)
     name = type(receiver).__name__
     if counts.ndim != 1 or not present.size:
