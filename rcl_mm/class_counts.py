@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, Optional, Sequence, Union
 import numpy as np
 
 from rcl_mm.errors import InputError, InputTypeError
+from rcl_mm.text_files import decode_text, first_problem, parse_image_list
 
 CountsSource = Union[str, Path, Sequence[int], np.ndarray]
 
@@ -104,7 +105,8 @@ def read_class_counts(source: CountsSource, num_classes: Optional[int] = None) -
     path = Path(source).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'class_counts file "{path}" does not exist: {WAYS_TO_GIVE_COUNTS}')
-    text = path.read_text(encoding='utf-8-sig')
+    name = f'class_counts file "{path}"'
+    text = decode_text(path.read_bytes(), name)
     if path.suffix.lower() == '.json':
         try:
             data = json.loads(text)
@@ -120,17 +122,10 @@ def read_class_counts(source: CountsSource, num_classes: Optional[int] = None) -
                     f'class_counts file "{path}" has no class {error}: its keys must be 0..C-1'
                 ) from None
         return check_class_counts(data, num_classes)
-    labels = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        fields = line.rsplit(maxsplit=1)
-        if len(fields) != 2 or not fields[1].isdigit():
-            raise InputError(
-                f'class_counts file "{path}", line {number}: "{line.strip()[:80]}" is not '
-                '"relative/path label"; give a list file or a .json file'
-            )
-        labels.append(int(fields[1]))
+    # Where the images are does not matter here, and one that is there twice is drawn twice.
+    _, labels, problems = parse_image_list(text, name, num_classes, True, allow_repeats=True)
+    if problems:
+        raise InputError(f'{first_problem(problems)}; give a list file or a .json file')
     return check_class_counts(count_labels(labels, num_classes), num_classes)
 
 
@@ -210,14 +205,21 @@ def dataset_labels(dataset) -> np.ndarray:
 
 
 def dataset_class_counts(dataset, num_classes: Optional[int] = None) -> np.ndarray:
-    """Class counts of a data set, see :func:`dataset_labels`.
+    """Class counts of a data set, as often as images are drawn in an epoch.
 
-    ``num_classes`` defaults to the number of class names of the data set if it has any.
+    Args:
+        dataset: See :func:`dataset_labels`.
+        num_classes (int, optional): Number of classes C. Defaults to :func:`num_class_names`.
+
+    Returns:
+        np.ndarray: Counts, shape (C, ), int64.
     """
-    if num_classes is None:
-        classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
-        num_classes = len(classes) if classes else None
-    return count_labels(dataset_labels(dataset), num_classes)
+    return count_labels(dataset_labels(dataset), num_classes or num_class_names(dataset))
+
+
+def num_class_names(dataset: Any) -> Optional[int]:
+    """Number of class names in the meta information of a data set, None if it has none."""
+    return len((getattr(dataset, 'metainfo', None) or {}).get('classes') or ()) or None
 
 
 def shot_groups(counts: Sequence[int], many: int = 100, few: int = 20) -> Dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import sys
 from rich.console import Console
 
 from rcl_mm.datasets.prepare import NAMES, prepare_data
-from rcl_mm.runtime.errors import one_line
+from rcl_mm.runtime.errors import one_line, print_any_name
 
 
 def parse_args():
@@ -42,6 +42,7 @@ def parse_args():
 
 def main() -> int:
     args = parse_args()
+    print_any_name()
     console = Console()
     try:
         report = prepare_data(

@@ -28,6 +28,7 @@ from rcl_mm.cli.survival import SURVIVAL_HOOKS, survives, use_resumable_parts
 from rcl_mm.conversion import config_diff, convert_config
 from rcl_mm.engine.hooks.checkpoint_check import CheckpointCheckHook
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
+from rcl_mm.engine.hooks.class_names import ClassNamesHook
 from rcl_mm.engine.hooks.features import FeatureCollectorHook
 from rcl_mm.engine.hooks.image_check import ImageCheckHook
 from rcl_mm.evaluation.monitored_keys import check_monitored_keys
@@ -266,7 +267,13 @@ def add_missing_hooks(runner: Runner) -> List[str]:
     """Register the hooks that a run needs and its config does not name."""
     added = []
     survival = SURVIVAL_HOOKS if survives(runner.cfg) else ()
-    always = (CheckpointCheckHook, ClassCountsHook, ImageCheckHook, FeatureCollectorHook)
+    always = (
+        CheckpointCheckHook,
+        ClassCountsHook,
+        ClassNamesHook,
+        ImageCheckHook,
+        FeatureCollectorHook,
+    )
     for hook in (*always, *survival):
         if not any(isinstance(one, hook) for one in runner.hooks):
             runner.register_hook(hook())

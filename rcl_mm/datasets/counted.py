@@ -6,6 +6,7 @@ import numpy as np
 from mmpretrain.datasets import BaseDataset
 
 from rcl_mm.class_counts import dataset_class_counts
+from rcl_mm.datasets.distinct_images import image_class_counts
 
 
 class ClassCountsMixin:
@@ -13,8 +14,8 @@ class ClassCountsMixin:
 
     @property
     def class_counts(self) -> np.ndarray:
-        """Images of each class in this data set, shape (C, ), int64."""
-        return dataset_class_counts(self)
+        """Distinct images of each class in this data set, shape (C, ), int64."""
+        return image_class_counts(self)
 
 
 class CountedDataset(ClassCountsMixin, BaseDataset):
@@ -36,5 +37,6 @@ class CountedDataset(ClassCountsMixin, BaseDataset):
         """Class names and, of an initialised training split, ``class_counts`` (list of int)."""
         metainfo = super().metainfo
         if self.split in self.TRAINING_SPLITS and self._fully_initialized:
+            # An innermost data set lists an image once, so there is no need to look for repeats.
             metainfo['class_counts'] = dataset_class_counts(self, len(self.CLASSES)).tolist()
         return metainfo

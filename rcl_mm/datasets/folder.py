@@ -1,8 +1,7 @@
 """A folder of class folders as a data set: a user's own images, with a tail of their own."""
 
-import os
 import os.path as osp
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence
 
 import numpy as np
 from mmengine.logging import MMLogger
@@ -10,60 +9,20 @@ from mmengine.registry import DATASETS
 
 from rcl_mm.class_counts import count_labels
 from rcl_mm.datasets.counted import CountedDataset
+from rcl_mm.datasets.image_folders import (
+    EXTENSIONS,
+    SPLITS,
+    PassedOver,
+    class_names,
+    find_image_folders,
+    images_below,
+)
 from rcl_mm.datasets.refetch import prepare_or_another
 from rcl_mm.errors import InputError
 
-SPLITS = ('train', 'val', 'test')
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 # What is held out of each class where there is no val folder.
 VAL_FRACTION = 0.2
 SPLIT_SEED = 0
-LAYOUT = 'needed are images in data_root/train/<class>/ or data_root/<class>/'
-
-
-def class_folders(data_root: str) -> Tuple[str, List[str]]:
-    """The folder that holds the training images' class folders, and the sorted class names.
-
-    That is ``data_root/train`` if it exists, else ``data_root`` itself.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        InputError: If it has less than two class folders.
-    """
-    if not data_root or not osp.isdir(data_root):
-        raise FileNotFoundError(f'data_root "{data_root}" is no folder: {LAYOUT}')
-    folder = osp.join(data_root, 'train')
-    if not osp.isdir(folder):
-        held_out = [name for name in ('val', 'test') if osp.isdir(osp.join(data_root, name))]
-        if held_out:
-            raise FileNotFoundError(
-                f'data_root "{data_root}" has {" and ".join(held_out)} but no train: {LAYOUT}'
-            )
-        folder = data_root
-    names = class_names(folder)
-    if len(names) < 2:
-        raise InputError(
-            f'"{folder}" has {len(names)} class folder(s), at least 2 are needed: {LAYOUT}'
-        )
-    return folder, names
-
-
-def class_names(folder: str) -> List[str]:
-    """Sorted names of a folder's class folders; those that begin with a dot or _ are none."""
-    with os.scandir(folder) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and e.name[0] not in '._')
-
-
-def images_below(folder: str) -> List[str]:
-    """Sorted paths of the images in a folder and in its folders, relative to it."""
-    paths = []
-    for place, _, files in os.walk(folder, followlinks=True):
-        paths += [
-            osp.relpath(osp.join(place, name), folder)
-            for name in files
-            if name.lower().endswith(EXTENSIONS) and not name.startswith('.')
-        ]
-    return sorted(paths)
 
 
 def stratified_split(labels: Sequence[int], val_fraction: float, seed: int = 0) -> np.ndarray:
@@ -108,7 +67,9 @@ class FolderLT(CountedDataset):
 
     Without a val folder a stratified part of the training images is held out, so that no class is
     left without a training image; without a test folder ``test`` is the same as ``val``. Images
-    are found in folders of any depth below a class folder.
+    are found in folders of any depth below a class folder. The split folders may also be called
+    Train, Training, valid, validation, dev, Testing, test_set and so on; the log names what is
+    passed over.
 
     Args:
         data_root (str): The folder.
@@ -116,6 +77,8 @@ class FolderLT(CountedDataset):
         val_fraction (float): Share of each class held out where there is no val folder. Defaults
             to 0.2.
         split_seed (int): Seed of that split; not the run's. Defaults to 0.
+        split_folders (bool, optional): Whether folders named like splits are splits (True) or
+            classes of such names (False). Defaults to None: :func:`find_image_folders` tells.
         **kwargs: Arguments of MMPretrain's ``BaseDataset``: pipeline, test_mode, lazy_init, ...
 
     Raises:
@@ -133,6 +96,7 @@ class FolderLT(CountedDataset):
         split: str = 'train',
         val_fraction: float = VAL_FRACTION,
         split_seed: int = SPLIT_SEED,
+        split_folders: Optional[bool] = None,
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
@@ -140,22 +104,26 @@ class FolderLT(CountedDataset):
         self.split = split
         self.val_fraction = val_fraction
         self.split_seed = split_seed
+        self.split_folders = split_folders
         kwargs.setdefault('ann_file', '')
         super().__init__(data_root=data_root, **kwargs)
 
     def load_data_list(self) -> List[dict]:
         """Find the images of the split."""
-        train_folder, names = class_folders(self.data_root)
+        folders = find_image_folders(self.data_root, self.split_folders)
+        train_folder, names = folders.splits['train'], folders.classes
         if self.CLASSES is not None and list(self.CLASSES) != names:
             raise InputError(
                 f'classes are {list(self.CLASSES)[:5]}..., but the folders in "{train_folder}" are '
                 f'{names[:5]}...: leave classes out, or name the folders alike'
             )
         self._metainfo['classes'] = tuple(names)
-        folder = self._held_out_folder()
-        if folder is not None:
-            return self._scan(folder, {name: label for label, name in enumerate(names)})
-        data_list = self._scan(train_folder, {name: label for label, name in enumerate(names)})
+        self._say(folders.passed_over)
+        if self.split != 'train' and 'val' in folders.splits:
+            return self._scan(folders.splits.get(self.split, folders.splits['val']), names)
+        if self.split == 'test' and 'test' in folders.splits:
+            return self._scan(folders.splits['test'], names)
+        data_list = self._scan(train_folder, names)
         labels = [data['gt_label'] for data in data_list]
         empty = np.flatnonzero(count_labels(labels, len(names)) == 0)
         if empty.size:
@@ -163,26 +131,16 @@ class FolderLT(CountedDataset):
                 f'"{osp.join(train_folder, names[empty[0]])}" has no image ({empty.size} such '
                 f'class(es)): add images ({", ".join(EXTENSIONS)}), or remove the folder'
             )
-        if self._folder_of('val') is None:
+        if 'val' not in folders.splits:
             held_out = stratified_split(labels, self.val_fraction, self.split_seed)
             wanted = held_out if self.split != 'train' else ~held_out
             data_list = [data for data, keep in zip(data_list, wanted) if keep]
         return data_list
 
-    def _folder_of(self, split: str) -> Optional[str]:
-        folder = osp.join(self.data_root, split)
-        return folder if osp.isdir(folder) else None
-
-    def _held_out_folder(self) -> Optional[str]:
-        """The folder of val or test images, if this split has one of its own."""
-        if self.split == 'train':
-            return None
-        if self.split == 'test' and self._folder_of('test') is not None:
-            return self._folder_of('test')
-        return self._folder_of('val')
-
-    def _scan(self, folder: str, labels: Dict[str, int]) -> List[dict]:
-        found = class_names(folder)
+    def _scan(self, folder: str, names: List[str]) -> List[dict]:
+        passed_over = PassedOver(folder)
+        labels = {name: label for label, name in enumerate(names)}
+        found = class_names(folder, passed_over)
         unknown = [name for name in found if name not in labels]
         if unknown:
             raise InputError(
@@ -193,10 +151,11 @@ class FolderLT(CountedDataset):
         data_list = [
             dict(img_path=osp.join(folder, name, path), gt_label=labels[name])
             for name in found
-            for path in images_below(osp.join(folder, name))
+            for path in images_below(osp.join(folder, name), passed_over, within=folder)
         ]
         if not data_list:
             raise InputError(f'"{folder}" has no image ({", ".join(EXTENSIONS)})')
+        self._say(passed_over)
         absent = len(labels) - len({data['gt_label'] for data in data_list})
         if absent and self.split != 'train':
             MMLogger.get_current_instance().warning(
@@ -204,6 +163,10 @@ class FolderLT(CountedDataset):
                 f'"{folder}"; they are left out of the mean accuracies'
             )
         return data_list
+
+    def _say(self, passed_over: PassedOver) -> None:
+        if str(passed_over):
+            MMLogger.get_current_instance().info(f'FolderLT {self.split}: {passed_over}')
 
     def __getitem__(self, idx: int) -> Any:
         """A sample after the pipeline; another one, chosen reproducibly, if that gave None."""

@@ -5,7 +5,7 @@ from typing import List, Optional
 from mmengine.config import Config
 
 from rcl_mm.class_counts import inner_datasets
-from rcl_mm.datasets.folder import class_folders
+from rcl_mm.datasets.image_folders import find_image_folders
 from rcl_mm.errors import InputError
 from rcl_mm.runtime.config_types import is_type
 
@@ -52,7 +52,8 @@ def fill_in_folder_data(cfg: Config) -> Optional[int]:
         raise InputError(
             "num_classes='auto' is for configs with FolderLT data sets: give the number of classes"
         )
-    num_classes = len(class_folders(datasets[0]['data_root'])[1])
+    first = datasets[0]
+    num_classes = len(find_image_folders(first['data_root'], first.get('split_folders')).classes)
     return fill_in_number_of_classes(cfg, num_classes)
 
 

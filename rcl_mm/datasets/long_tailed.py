@@ -11,6 +11,7 @@ from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from rcl_mm.augment.draws import keep_draw
 from rcl_mm.class_counts import count_labels, dataset_labels
 from rcl_mm.datasets.counted import ClassCountsMixin
+from rcl_mm.datasets.distinct_images import image_class_counts
 from rcl_mm.datasets.refetch import prepare_or_another
 from rcl_mm.errors import InputError
 
@@ -216,6 +217,7 @@ class LongTailedDataset(ClassCountsMixin):
         self._labels = labels[self.indices]
         self._num_classes = num_classes
         self._fully_initialized = True
+        self._image_counts = image_class_counts(self, num_classes)
 
     @property
     def metainfo(self) -> dict:
@@ -232,8 +234,7 @@ class LongTailedDataset(ClassCountsMixin):
         if self._fully_initialized:
             metainfo.setdefault('classes', tuple(map(str, range(self._num_classes))))
             if self.held_out is None:
-                counts = count_labels(self._labels, self._num_classes)
-                metainfo['class_counts'] = counts.tolist()
+                metainfo['class_counts'] = self._image_counts.tolist()
         return metainfo
 
     def get_gt_labels(self) -> np.ndarray:

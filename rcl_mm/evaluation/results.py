@@ -20,6 +20,7 @@ from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import reliability_bins
 from rcl_mm.evaluation.feature_space import FeatureSpace
 from rcl_mm.runtime.files import replacing
+from rcl_mm.text_files import ANY_NAME
 
 FORMAT = 1
 JSON_NAME = 'results.json'
@@ -190,10 +191,7 @@ def write_results(path: Union[str, Path], results: Results) -> None:
     if path.suffix == '.csv':
         rows = per_class_table(results)
         with replacing(path) as unfinished:
-            # A name that is not UTF-8 is written with the bytes that it has.
-            with unfinished.open(
-                'w', newline='', encoding='utf-8', errors='surrogateescape'
-            ) as file:
+            with unfinished.open('w', newline='', encoding='utf-8', errors=ANY_NAME) as file:
                 writer = csv.DictWriter(file, fieldnames=list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)

@@ -2,15 +2,17 @@
 
 import csv
 import os.path as osp
+import sys
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmengine.dataset import default_collate
 
-from rcl_mm.datasets.folder import EXTENSIONS, images_below
+from rcl_mm.datasets.image_folders import EXTENSIONS, PassedOver, images_below
 from rcl_mm.inference.classifier import Classifier, image_pipeline
 from rcl_mm.runtime.errors import UsageError
 from rcl_mm.runtime.files import replacing
+from rcl_mm.text_files import ANY_NAME
 
 
 class Prediction(NamedTuple):
@@ -30,7 +32,10 @@ def find_images(places: Sequence[str]) -> List[str]:
     paths = []
     for place in places:
         if osp.isdir(place):
-            found = images_below(place)
+            passed_over = PassedOver(place)
+            found = images_below(place, passed_over)
+            if str(passed_over):
+                print(passed_over, file=sys.stderr)
             if not found:
                 raise UsageError(f'"{place}" has no image ({", ".join(EXTENSIONS)})')
             paths += [osp.join(place, path) for path in found]
@@ -106,5 +111,5 @@ def write_csv(predictions: Sequence[Prediction], path: str, topk: int) -> None:
         pairs += [''] * (2 * topk - len(pairs))
         rows.append([image, *pairs, '' if names else 'unreadable'])
     with replacing(path) as unfinished:
-        with unfinished.open('w', newline='', encoding='utf-8') as file:
+        with unfinished.open('w', newline='', encoding='utf-8', errors=ANY_NAME) as file:
             csv.writer(file).writerows(rows)

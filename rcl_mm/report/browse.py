@@ -17,6 +17,7 @@ from mmpretrain.registry import DATASETS, MODELS
 
 from rcl_mm.augment.draws import DrawIndex, sample_draws
 from rcl_mm.class_counts import dataset_labels
+from rcl_mm.datasets.distinct_images import distinct_samples
 from rcl_mm.errors import InputError
 from rcl_mm.report.figure_style import STYLE, figure_png
 from rcl_mm.report.fonts import printable, shorten
@@ -95,7 +96,9 @@ def training_views(cfg: Config, num_images: int = 6, epoch: int = 0) -> List[Vie
     loader_cfg = copy.deepcopy(cfg.train_dataloader)
     dataset = DATASETS.build(loader_cfg['dataset'])
     seed = (cfg.get('randomness') or {}).get('seed') or 0
-    indices = head_to_tail(dataset_labels(dataset), num_images)
+    labels = dataset_labels(dataset)
+    distinct = distinct_samples(dataset, labels)
+    indices = distinct[head_to_tail(labels[distinct], num_images)]
     draws = sample_draws(seed, epoch, indices)
     for key in ('prefetch_factor', 'batch_sampler', 'worker_init_fn'):
         loader_cfg.pop(key, None)

@@ -11,6 +11,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from rcl_mm.class_counts import dataset_labels, shot_groups
+from rcl_mm.datasets.distinct_images import distinct_samples
+from rcl_mm.engine.hooks.class_names import class_names_of, difference
 from rcl_mm.errors import InputError
 from rcl_mm.evaluation.class_accuracy import GROUPS, class_number, name_classes
 from rcl_mm.evaluation.long_tail_metric import LongTailMetric
@@ -18,6 +20,7 @@ from rcl_mm.report.figure_style import GROUP_COLOURS, Panel, draw_panel, legend
 from rcl_mm.report.fonts import printable
 from rcl_mm.runtime.config_types import is_type
 from rcl_mm.runtime.errors import writing
+from rcl_mm.text_files import ANY_NAME
 
 
 @dataclass
@@ -26,11 +29,13 @@ class DataSummary:
 
     Attributes:
         classes (list[str]): Class names, C of them.
-        counts (np.ndarray): Training images per class, shape (C, ).
+        counts (np.ndarray): Distinct training images per class, shape (C, ).
         many (int): Classes with more images are many-shot.
         few (int): Classes with fewer images are few-shot.
         warnings (list[str]): What should be looked at before training.
         held_out (dict[str, np.ndarray]): Images per class of 'val' and 'test', as far as there are.
+        drawn (np.ndarray, optional): Training images per class that an epoch draws, if wrappers
+            such as RepeatDataset make that another number, shape (C, ).
     """
 
     classes: List[str]
@@ -39,6 +44,7 @@ class DataSummary:
     few: int
     warnings: List[str] = field(default_factory=list)
     held_out: Dict[str, np.ndarray] = field(default_factory=dict)
+    drawn: Optional[np.ndarray] = None
 
     @property
     def groups(self) -> Dict[str, np.ndarray]:
@@ -49,12 +55,17 @@ class DataSummary:
     @property
     def imbalance_factor(self) -> float:
         """Images of the largest over those of the smallest class that has any."""
-        return float(self.counts.max() / self.counts[self.counts > 0].min())
+        return imbalance_factor(self.counts)
 
     @property
     def gini(self) -> float:
         """Gini coefficient of the class counts: 0 is balanced, 1 - 1/C all in one class."""
         return gini(self.counts)
+
+
+def imbalance_factor(counts: np.ndarray) -> float:
+    """The largest count over the smallest that is not zero."""
+    return float(counts.max() / counts[counts > 0].min())
 
 
 def gini(counts: np.ndarray) -> float:
@@ -88,14 +99,19 @@ def inspect_config(config: Union[str, Path, Config]) -> DataSummary:
     names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
     head_classes = _head_classes(config)
     size = len(names) if names else max(int(labels.max()) + 1, head_classes or 0)
-    classes = [str(name) for name in names] if names else [str(index) for index in range(size)]
+    classes = [str(name) for name in (names or range(size))]
     valid = (labels >= 0) & (labels < size)
     if not valid.all():
         wrong = labels[~valid]
         warnings.append(
             f'{len(wrong)} training images have labels outside 0..{size - 1}, such as {wrong[0]}.'
         )
-    summary = DataSummary(classes, np.bincount(labels[valid], minlength=size), many, few, warnings)
+    drawn = np.bincount(labels[valid], minlength=size)
+    distinct = distinct_samples(dataset, labels)
+    images = np.bincount(labels[distinct][valid[distinct]], minlength=size)
+    summary = DataSummary(classes, images, many, few, warnings)
+    if (drawn != images).any():
+        summary.drawn = drawn
     _warn_of_training_set(summary, head_classes)
     for split in ('val', 'test'):
         if (config.get(f'{split}_dataloader') or {}).get('dataset'):
@@ -152,13 +168,19 @@ def _warn_of_training_set(summary: DataSummary, head_classes: Optional[int]) -> 
 def _warn_of_held_out(summary: DataSummary, config: Any, split: str) -> None:
     size = len(summary.counts)
     try:
-        _, labels, warnings = _labels(config, split)
+        dataset, labels, warnings = _labels(config, split)
     except (OSError, KeyError, TypeError, ValueError) as error:
         summary.warnings.append(f'The {split} set can not be built: {error}')
         return
     summary.warnings += warnings
     if labels is None:
         return
+    names = class_names_of(dataset)
+    found = difference(names, summary.classes, f'{split} set') if names else None
+    if found is not None:
+        summary.warnings.append(f'{found[0].upper()}{found[1:]}: its labels are of other classes.')
+        return
+    labels = labels[distinct_samples(dataset, labels)]
     valid = labels[(labels >= 0) & (labels < size)]
     if (labels >= size).any():
         summary.warnings.append(
@@ -196,8 +218,13 @@ def summary_text(summary: DataSummary, shown: int = 5) -> str:
         f'{counts.sum():,} training images of {class_number(len(counts))}: '
         f'{counts.max():,} in the largest class, {counts.min():,} in the smallest',
         f'imbalance factor {summary.imbalance_factor:.1f}, Gini coefficient {summary.gini:.3f}',
-        '',
     ]
+    if summary.drawn is not None:
+        lines.append(
+            f'an epoch draws {summary.drawn.sum():,} images, some several times, with an imbalance '
+            f'factor of {imbalance_factor(summary.drawn):.1f}: the prior of the loss'
+        )
+    lines.append('')
     borders = {
         'many': f'> {summary.many}',
         'medium': f'{summary.few}-{summary.many}',
@@ -266,7 +293,7 @@ def write_summary(summary: DataSummary, out: Union[str, Path]) -> List[Path]:
     picture, table = out / 'class_frequency.png', out / 'class_counts.csv'
     picture.write_bytes(frequency_panel(summary).png)
     group_of = {int(index): name for name, members in summary.groups.items() for index in members}
-    with table.open('w', newline='', encoding='utf-8', errors='surrogateescape') as file:
+    with table.open('w', newline='', encoding='utf-8', errors=ANY_NAME) as file:
         writer = csv.writer(file)
         writer.writerow(['index', 'class', 'train', *summary.held_out, 'group'])
         for index, name in enumerate(summary.classes):

@@ -15,6 +15,7 @@ from rcl_mm.report import tables as report_tables
 from rcl_mm.report.figure_style import Panel
 from rcl_mm.report.figures_training import training_panels
 from rcl_mm.report.methods import Method, load_methods
+from rcl_mm.text_files import ANY_NAME
 from rcl_mm.version import __version__
 
 ROWS_SHOWN = 200
@@ -49,8 +50,7 @@ def write_report(work_dirs: Sequence[str], out: Union[str, Path], space: str = '
     for name, panel in file_names(content['panels']).items():
         (out / f'{name}.png').write_bytes(panel.png)
     page = out / 'index.html'
-    # Paths on the page may hold bytes that are not UTF-8.
-    page.write_text(render(content), 'utf-8', errors='replace')
+    page.write_text(render(content), 'utf-8', errors=ANY_NAME)
     return page
 
 

@@ -1,5 +1,6 @@
 """How the command-line tools report errors: one line for what a user can mend, else a traceback."""
 
+import io
 import logging
 import os
 import re
@@ -15,6 +16,7 @@ from rcl_mm.errors import InputError, UsageError
 from rcl_mm.runtime.building import refusing_settings_clearly
 from rcl_mm.runtime.downloads import failed_download, missing_images
 from rcl_mm.runtime.lost_workers import awaiting_lost_worker, lost_worker
+from rcl_mm.text_files import ANY_NAME
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -38,6 +40,13 @@ def writing(path: Union[str, os.PathLike], verb: str = 'written') -> Iterator[No
         raise OSError(error.errno, f'can not be {verb} ({reason})', str(path)) from error
 
 
+def print_any_name() -> None:
+    """Let the screen show names that are not UTF-8 as escapes, where Python would stop at them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ANY_NAME)
+
+
 def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
     """Run a tool and turn errors that a user can mend into one line on standard error.
 
@@ -51,6 +60,7 @@ def report_errors(run: Callable[[], Any], debug: bool = False) -> int:
     Returns:
         int: 0; 1 after an error in an input; 2 after a wrong call.
     """
+    print_any_name()
     logger_before = MMLogger.get_current_instance()
     debug = debug or os.environ.get('RCL_MM_TRACEBACK', '') not in ('', '0')
     try:

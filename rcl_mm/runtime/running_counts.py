@@ -5,7 +5,7 @@ with ``class_counts='auto'`` asks here at its first value.
 """
 
 import logging
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from mmengine.logging import MessageHub, print_log
@@ -17,15 +17,19 @@ from rcl_mm.class_counts import (
     dataset_labels,
     inner_datasets,
 )
+from rcl_mm.runtime.config_types import type_name
 from rcl_mm.runtime.literal_config import read_literal_config
+
+WRAPPERS_WITHOUT_REPEATS = ('LongTailedDataset', 'ResidentDataset')
 
 
 def class_counts_of_run(num_classes: Optional[int] = None) -> Optional[np.ndarray]:
     """Training images of each class in the training run of this process.
 
     MMEngine's ``RuntimeInfoHook`` leaves the meta information of the training set and the text of
-    the config in the message hub, in every run. Counts in the former are taken as they are; else
-    the training set of the config is built once, without its pipeline, and its labels counted.
+    the config in the message hub, in every run. Counts in the former are taken as they are if no
+    wrapper repeats images; else the training set of the config is built once, without its pipeline,
+    and its labels counted.
 
     Args:
         num_classes (int, optional): Number of classes C. Defaults to what the data set says.
@@ -41,10 +45,16 @@ def class_counts_of_run(num_classes: Optional[int] = None) -> Optional[np.ndarra
     # Set from before_train to after_train: a run that is over says nothing about this one.
     if hub.get_info('loop_stage') != 'train':
         return None
-    metainfo = hub.get_info('dataset_meta') or {}
-    counts = metainfo.get('class_counts')
-    if counts is None:
-        counts = _counts_of_training_set(hub.get_info('cfg'), num_classes)
+    counts = (hub.get_info('dataset_meta') or {}).get('class_counts')
+    try:
+        # As data: a resumed run has this text from its checkpoint.
+        loader = read_literal_config(hub.get_info('cfg') or '').get('train_dataloader') or {}
+        # Counts of a data set are of distinct images, the loss asks for what is drawn.
+        if counts is None or may_repeat_images(loader):
+            counts = _counts_of_training_set(loader, num_classes)
+    except (TypeError, ValueError) as error:
+        message = f'no class counts from the training set of the config: {error}'
+        print_log(message, 'current', logging.WARNING)
     if counts is None:
         return None
     counts = check_class_counts(counts)
@@ -54,19 +64,26 @@ def class_counts_of_run(num_classes: Optional[int] = None) -> Optional[np.ndarra
     return check_class_counts(counts, num_classes)
 
 
-def _counts_of_training_set(
-    config_text: Optional[str], num_classes: Optional[int]
-) -> Optional[np.ndarray]:
-    try:
-        # As data: a resumed run has this text from its checkpoint.
-        loader = read_literal_config(config_text or '').get('train_dataloader')
-        if not loader or not loader.get('dataset'):
-            return None
-        for dataset in inner_datasets(loader):
-            if 'pipeline' in dataset:
-                dataset['pipeline'] = []
-        labels = dataset_labels(DATASETS.build(loader['dataset']))
-    except (TypeError, ValueError) as error:
-        print_log(f'no class counts from the training set: {error}', 'current', logging.WARNING)
+def may_repeat_images(loader: Any) -> bool:
+    """Whether a loader, or the config of one, has a wrapper that may draw an image several times.
+
+    Of wrappers that are not of this package nothing is known but that.
+    """
+    return any(
+        next(inner_datasets(dataset), None) is not None
+        and _name(dataset) not in WRAPPERS_WITHOUT_REPEATS
+        for dataset in inner_datasets(loader or {})
+    )
+
+
+def _name(dataset: Any) -> Optional[str]:
+    return type_name(dataset) if isinstance(dataset, dict) else type(dataset).__name__
+
+
+def _counts_of_training_set(loader: dict, num_classes: Optional[int]) -> Optional[np.ndarray]:
+    if not loader.get('dataset'):
         return None
-    return count_labels(labels, num_classes)
+    for dataset in inner_datasets(loader):
+        if 'pipeline' in dataset:
+            dataset['pipeline'] = []
+    return count_labels(dataset_labels(DATASETS.build(loader['dataset'])), num_classes)

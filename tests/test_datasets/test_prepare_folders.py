@@ -165,7 +165,7 @@ class TestFolder:
         write_image(root / 'train' / 'dog' / 'more.tiff')
         write_image(root / 'train' / 'dog' / '.hidden.png')
         write_image(root / 'train' / '.thumbnails' / '0.png')
-        write_image(root / 'train' / '_old' / '0.png')
+        write_image(root / 'train' / '@eaDir' / '0.png')
         write_image(root / 'elsewhere' / '0.png')
         (root / 'train' / 'dog' / 'link').symlink_to(root / 'elsewhere')
         report = prepare_data('folder', root)

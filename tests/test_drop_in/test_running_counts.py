@@ -66,6 +66,16 @@ class TestClassCountsOfRun:
         dataset = f"dict(type='ConcatDataset', datasets=[{inner}, {inner}])"
         assert run(tmp_path, dataset, classes=3).class_counts.tolist() == [10, 6, 2]
 
+    def test_repeating_wrapper_of_a_set_that_says_its_counts(self, tmp_path):
+        """The counts in the meta information are of images, the loss needs what is drawn."""
+        inner = (
+            "dict(type='DigitsLT', split='train', imbalance_factor=8, img_max=8, "
+            "pipeline=[dict(type='PackInputs')])"
+        )
+        dataset = f"dict(type='ClassBalancedDataset', oversample_thr=0.2, dataset={inner})"
+        counts = run(tmp_path, dataset, classes=10).class_counts
+        assert counts[0] == 8 and counts[-1] > 1
+
     def test_data_set_that_says_its_counts(self, tmp_path):
         dataset = (
             "dict(type='DigitsLT', split='train', imbalance_factor=8, img_max=8, "

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import DATASETS
 from torch import nn
 
+from rcl_mm.engine.hooks import class_counts
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
 from rcl_mm.evaluation import LongTailMetric
 from rcl_mm.models import BalancedSoftmaxLoss
@@ -122,6 +123,103 @@ class TestBeforeTrain:
         with pytest.raises(ValueError, match=message) as caught:
             ClassCountsHook().before_train(runner)
         assert len(str(caught.value).splitlines()) == 1
+
+
+class Repeating:
+    """A wrapper as RepeatDataset and ClassBalancedDataset: sample i is image repeat_indices[i]."""
+
+    def __init__(self, dataset, repeat_indices):
+        self.dataset = dataset
+        self.repeat_indices = repeat_indices
+        self.metainfo = dataset.metainfo
+
+    def __len__(self):
+        return len(self.repeat_indices)
+
+
+class TestRepeatedImages:
+    def dataset(self):
+        return Repeating(Labels(), [0, 1, 2, 3, 3, 4, 4, 5, 5, 5])
+
+    def test_losses_get_what_is_drawn__metrics_the_images(self):
+        loss, metric = BalancedSoftmaxLoss(num_classes=3), LongTailMetric()
+        ClassCountsHook().before_train(make_runner(self.dataset(), loss, metric))
+        assert loss.class_counts.tolist() == [3, 4, 3]
+        assert metric.class_counts.tolist() == [3, 2, 1]
+
+    def test_checkpoint__carries_the_images_and_testing_does_not_touch_the_loss(self):
+        dataset, hook = self.dataset(), ClassCountsHook()
+        loss = BalancedSoftmaxLoss(num_classes=3)
+        hook.before_train(make_runner(dataset, loss))
+        checkpoint = {'meta': {}, 'state_dict': loss.state_dict()}
+        hook.before_save_checkpoint(None, checkpoint)
+        assert checkpoint['meta']['dataset_meta']['class_counts'] == [3, 2, 1]
+
+        loaded, metric, hook = (
+            BalancedSoftmaxLoss(num_classes=3),
+            LongTailMetric(),
+            ClassCountsHook(),
+        )
+        loaded.load_state_dict(checkpoint['state_dict'])
+        hook.after_load_checkpoint(None, checkpoint)
+        hook.before_test(make_runner(loss=loaded, metric=metric))
+        assert metric.class_counts.tolist() == [3, 2, 1]
+        assert loaded.class_counts.tolist() == [3, 4, 3]
+
+    @pytest.mark.parametrize('can_be_built', [True, False])
+    def test_checkpoint_without_counts__the_training_set_before_the_loss(
+        self, can_be_built, monkeypatch
+    ):
+        """What a loss knows is what was drawn: the last resort."""
+        inner = (
+            dict(type='LabelsForHook') if can_be_built else dict(type='LabelsForHook', at='moon')
+        )
+        DATASETS.register_module(name='LabelsForHook', module=Labels, force=True)
+        DATASETS.register_module(
+            name='RepeatingForHook',
+            module=lambda dataset, **kwargs: Repeating(DATASETS.build(dataset), **kwargs),
+            force=True,
+        )
+        loss, metric = BalancedSoftmaxLoss(num_classes=3), LongTailMetric()
+        loss.load_state_dict({'class_counts': torch.tensor([3, 4, 3])})
+        repeating = dict(
+            type='RepeatingForHook', dataset=inner, repeat_indices=[0, 1, 2, 3, 4, 5, 5]
+        )
+        cfg = {'train_dataloader': {'dataset': repeating}}
+        said = []
+        monkeypatch.setattr(class_counts, 'print_log', lambda message, *_: said.append(message))
+        ClassCountsHook().before_test(make_runner(loss=loss, metric=metric, cfg=cfg))
+        assert metric.class_counts.tolist() == ([3, 2, 1] if can_be_built else [3, 4, 3])
+        assert len(said) == (not can_be_built)
+        assert all('counts of drawn, not of distinct images' in one for one in said)
+
+
+class TestGivenCounts:
+    @pytest.mark.parametrize(
+        ('given', 'said'),
+        [
+            ([3, 2, 1], False),
+            ([30, 20, 10], False),
+            ([3, 4, 3], False),
+            ([1, 2, 3], True),
+            ([3, 2, 2], True),
+        ],
+    )
+    @pytest.mark.parametrize('where', ['loss', 'metric', 'both'])
+    def test_warns_once__unless_a_multiple_of_images_or_draws(
+        self, monkeypatch, where, given, said
+    ):
+        heard = []
+        monkeypatch.setattr(class_counts, 'print_log', lambda message, *_: heard.append(message))
+        given_to = dict(class_counts=given)
+        loss = BalancedSoftmaxLoss(**(given_to if where != 'metric' else dict(num_classes=3)))
+        metric = LongTailMetric(**(given_to if where != 'loss' else {}))
+        dataset = Repeating(Labels(), [0, 1, 2, 3, 3, 4, 4, 5, 5, 5])
+        ClassCountsHook().before_train(make_runner(dataset, loss, metric))
+        assert len(heard) == said
+        if said:
+            index = 0 if given[0] != 3 else 2
+            assert f'class {index} has {given[index]}, the training set' in heard[0]
 
 
 class TestEvaluation:

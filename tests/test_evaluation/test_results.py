@@ -144,7 +144,7 @@ class TestWriteResults:
         assert back.classes == names and back.fingerprint == results.fingerprint
         results.classes[1] = 'b'
         write_results(tmp_path / 'table.csv', results)
-        assert b'0,caf\xe9,' in (tmp_path / 'table.csv').read_bytes()
+        assert b'0,caf\\udce9,' in (tmp_path / 'table.csv').read_bytes()
 
     def test_write_results__thousands_of_classes__quick_and_small(self, tmp_path):
         rng = np.random.default_rng(0)

@@ -123,6 +123,22 @@ class TestInspectConfig:
         )
         assert any('test set can not be' in w for w in inspect_config(broken).warnings)
 
+    def test_inspect_config__repeated_images__are_counted_once(self):
+        """RepeatDataset of MMEngine wants a data set of its own kind."""
+        digits = dict(type='DigitsLT', split='train', imbalance_factor=8, img_max=40, pipeline=[])
+        repeated = dict(type='RepeatDataset', times=5, dataset=digits)
+        plain, summary = (
+            inspect_config(Config(dict(train_dataloader=dict(dataset=one))))
+            for one in (digits, repeated)
+        )
+        np.testing.assert_array_equal(summary.counts, plain.counts)
+        assert {k: len(v) for k, v in summary.groups.items()} == {
+            k: len(v) for k, v in plain.groups.items()
+        }
+        np.testing.assert_array_equal(summary.drawn, 5 * plain.counts)
+        assert 'an epoch draws 855 images, some several times' in summary_text(summary)
+        assert plain.drawn is None and 'an epoch draws' not in summary_text(plain)
+
     def test_inspect_config__thresholds_of_the_metric(self):
         summary = inspect_config(
             config(

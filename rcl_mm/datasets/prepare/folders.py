@@ -10,14 +10,13 @@ import numpy as np
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 
 from rcl_mm.class_counts import count_labels
-from rcl_mm.datasets.folder import (
+from rcl_mm.datasets.folder import SPLIT_SEED, VAL_FRACTION, stratified_split
+from rcl_mm.datasets.image_folders import (
     EXTENSIONS,
-    SPLIT_SEED,
-    VAL_FRACTION,
-    class_folders,
+    PassedOver,
     class_names,
+    find_image_folders,
     images_below,
-    stratified_split,
 )
 from rcl_mm.datasets.prepare.images import check_images
 from rcl_mm.datasets.prepare.report import Report, Split
@@ -121,12 +120,19 @@ def class_folders_of_cifar10_jpeg(folder: Path) -> Dict[str, List[Path]]:
     return found
 
 
-def class_folders_of_folder_lt(folder: Path) -> Dict[str, List[Path]]:
-    """Images of each class folder, as FolderLT finds them."""
-    return {
-        name: [folder / name / path for path in images_below(str(folder / name))]
-        for name in class_names(str(folder))
+def class_folders_of_folder_lt(report: Report, folder: Path) -> Dict[str, List[Path]]:
+    """Images of each class folder, as FolderLT finds them; notes what is passed over."""
+    passed_over = PassedOver(str(folder))
+    found = {
+        name: [
+            folder / name / path
+            for path in images_below(str(folder / name), passed_over, within=str(folder))
+        ]
+        for name in class_names(str(folder), passed_over)
     }
+    if str(passed_over):
+        report.notes.append(str(passed_over))
+    return found
 
 
 def _check_split(
@@ -179,16 +185,18 @@ def _check_folder(report: Report) -> List[Path]:
     """Check a folder of class folders as FolderLT would use it; returns its images."""
     report.how_to_get = how_to_get_folder(report.root)
     try:
-        train, report.classes = class_folders(str(report.root))
+        folders = find_image_folders(str(report.root))
     except (FileNotFoundError, ValueError) as error:
         report.add('class folders that are missing', str(error))
         return []
-    splits = {'train': Path(train)}
-    splits.update({s: report.root / s for s in ('val', 'test') if (report.root / s).is_dir()})
+    report.classes = folders.classes
+    if str(folders.passed_over):
+        report.notes.append(str(folders.passed_over))
     files: List[Path] = []
-    for split, folder in splits.items():
-        files += _check_split(report, split, folder, class_folders_of_folder_lt(folder))
-    if 'val' not in splits:
+    for split, place in folders.splits.items():
+        folder = Path(place)
+        files += _check_split(report, split, folder, class_folders_of_folder_lt(report, folder))
+    if 'val' not in folders.splits:
         _hold_out(report)
     return files
 
@@ -201,8 +209,9 @@ def _hold_out(report: Report) -> None:
     report.splits['train'] = _split(labels[~held_out], len(counts))
     report.splits['val'] = _split(labels[held_out], len(counts))
     report.notes.append(
-        f'There is no {report.root / "val"}: FolderLT holds {VAL_FRACTION:.0%} of each class out '
-        'for validation, and the class counts are those of the rest'
+        f'There is no folder of validation images in {report.root}: FolderLT holds '
+        f'{VAL_FRACTION:.0%} of each class out for validation, and the class counts are those of '
+        'the rest'
     )
 
 

@@ -6,8 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from rcl_mm.datasets.loading import UnreadableImageError, read_image
 from rcl_mm.datasets.prepare.report import Report
 
 # Called with the number of files checked since the last call.
@@ -19,11 +20,18 @@ _CHUNK = 128
 def image_problem(path: Path) -> Optional[str]:
     """Why an image can't be decoded, None if it can.
 
-    Decodes all of it with Pillow, which unlike OpenCV does not pass a cut-short file off as whole.
+    Reads it as training does, and with Pillow where that knows the format, because OpenCV passes
+    some damaged files off as whole.
     """
     try:
+        read_image(path)
         with Image.open(path) as image:
             image.convert('RGB')
+    except UnreadableImageError as error:
+        return str(error)
+    except UnidentifiedImageError:
+        # A format that only OpenCV knows.
+        return None
     except Image.DecompressionBombError:
         return f'{path}: too many pixels to be an image of this set'
     except Exception as error:  # noqa: BLE001 - Pillow's plugins raise anything on damaged files

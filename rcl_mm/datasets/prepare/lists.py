@@ -13,6 +13,7 @@ from rcl_mm.datasets.image_lists import scan_image_list
 from rcl_mm.datasets.prepare.images import check_images
 from rcl_mm.datasets.prepare.report import Report, Split
 from rcl_mm.runtime.files import replacing
+from rcl_mm.text_files import ANY_NAME, decode_text
 
 LIST_BENCHMARKS: Dict[str, Type[ListBenchmark]] = {
     cls.NAME: cls for cls in (ImageNetLT, INaturalist2018, PlacesLT)
@@ -57,7 +58,7 @@ def make_inaturalist_lists(root: Path, report: Report) -> None:
         if target.is_file() or not source.is_file():
             continue
         try:
-            data = json.loads(source.read_text(encoding='utf-8'))
+            data = json.loads(decode_text(source.read_bytes(), source))
             paths = {image['id']: image['file_name'] for image in data['images']}
             lines = [f'{paths[a["image_id"]]} {a["category_id"]}\n' for a in data['annotations']]
         except (ValueError, KeyError, TypeError) as error:
@@ -67,7 +68,7 @@ def make_inaturalist_lists(root: Path, report: Report) -> None:
             )
             continue
         with replacing(target) as unfinished:
-            unfinished.write_text(''.join(lines), encoding='utf-8')
+            unfinished.write_text(''.join(lines), encoding='utf-8', errors=ANY_NAME)
         report.notes.append(f'{target} was made from {source.name}: {len(lines):,} images')
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rcl_mm.class_counts import shot_groups
 from rcl_mm.errors import InputError
 from rcl_mm.runtime.files import replacing
+from rcl_mm.text_files import ANY_NAME
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Report:
         )
         text = json.dumps(data, indent=1, ensure_ascii=False) + '\n'
         with replacing(path) as unfinished:
-            unfinished.write_text(text, encoding='utf-8')
+            unfinished.write_text(text, encoding='utf-8', errors=ANY_NAME)
         self.counts_file = path
 
     def render(self, console: Console, max_shown: int = 5) -> None:

@@ -4,6 +4,7 @@ from rcl_mm.engine.hooks.channels_last import ChannelsLastHook
 from rcl_mm.engine.hooks.checkpoint import AtomicCheckpointHook
 from rcl_mm.engine.hooks.checkpoint_check import CheckpointCheckHook
 from rcl_mm.engine.hooks.class_counts import ClassCountsHook
+from rcl_mm.engine.hooks.class_names import ClassNamesHook
 from rcl_mm.engine.hooks.compile import CompileHook
 from rcl_mm.engine.hooks.deferred_reweighting import (
     DeferredReweightingHook,
@@ -21,6 +22,7 @@ __all__ = [
     'ChannelsLastHook',
     'CheckpointCheckHook',
     'ClassCountsHook',
+    'ClassNamesHook',
     'CompileHook',
     'DeferredReweightingHook',
     'FeatureCollectorHook',

@@ -14,20 +14,26 @@ from rcl_mm.class_counts import (
     WAYS_TO_GIVE_COUNTS,
     check_class_counts,
     count_labels,
-    dataset_class_counts,
     dataset_labels,
+    num_class_names,
 )
+from rcl_mm.datasets.distinct_images import distinct_samples, image_class_counts
 from rcl_mm.errors import InputError
+from rcl_mm.runtime.running_counts import may_repeat_images
 
 
 @HOOKS.register_module()
 class ClassCountsHook(Hook):
     """Gives every module and metric with ``class_counts='auto'`` the counts of the training set.
 
-    The counts come from the first of these that has them: the built training set; the loaded
-    checkpoint (``meta.dataset_meta.class_counts``, which this hook writes into every checkpoint);
-    a module of the loaded model that knows them; the training set of ``train_dataloader`` in the
-    config. So a checkpoint can be tested on a machine without the training set.
+    Losses get the counts that an epoch draws, metrics those of distinct images: RepeatDataset,
+    ClassBalancedDataset or the same set twice in ConcatDataset change the former only.
+
+    The metrics' counts come from the first of these that has them: the built training set; the
+    loaded checkpoint (``meta.dataset_meta.class_counts``, which this hook writes into every
+    checkpoint); the training set of ``train_dataloader`` in the config, if it may repeat images; a
+    module of the loaded model that knows what was drawn; that training set in any case. So a
+    checkpoint can be tested on a machine without the training set.
 
     A receiver is any module of the model (also inside a distributed wrapper or a moving average)
     and any metric of the validation and test evaluators that has ``set_class_counts(counts)``. A
@@ -47,7 +53,9 @@ class ClassCountsHook(Hook):
     priority = 'HIGH'
 
     def __init__(self) -> None:
+        # As drawn in an epoch, and of distinct images.
         self.counts: Optional[np.ndarray] = None
+        self.image_counts: Optional[np.ndarray] = None
 
     def before_run(self, runner: Runner) -> None:
         """Tell losses that do not know it how many classes the head that owns them has."""
@@ -77,15 +85,15 @@ class ClassCountsHook(Hook):
             labels, reason = None, str(error)
         if labels is not None:
             num_classes = _num_classes(models)
-            self.counts = check_class_counts(
-                count_labels(labels, _class_names(dataset) or num_classes)
-            )
-            if num_classes is not None and len(self.counts) != num_classes:
-                # Raises with the offending labels if they do not fit; pads absent classes if so.
-                self.counts = check_class_counts(count_labels(labels, num_classes))
-        self._set(receivers)
+            # Refuses labels that a receiver has no class for; classes without an image count as 0.
+            num_classes = num_classes or num_class_names(dataset)
+            self.counts = check_class_counts(count_labels(labels, num_classes))
+            images = labels[distinct_samples(dataset, labels)]
+            self.image_counts = count_labels(images, len(self.counts))
+        self._set(models, metrics)
         _require(models, reason)
         if labels is not None:
+            self._warn_of_other_counts(receivers)
             for receiver in receivers:
                 _check_labels_have_counts(receiver, labels)
 
@@ -101,35 +109,53 @@ class ClassCountsHook(Hook):
         """Remember the counts that a checkpoint carries."""
         meta = checkpoint.get('meta') or {}
         counts = (meta.get('dataset_meta') or {}).get('class_counts')
-        if counts is not None and self.counts is None:
-            self.counts = check_class_counts(counts)
+        if counts is not None and self.image_counts is None:
+            self.image_counts = check_class_counts(counts)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Write the counts into the checkpoint, also for data sets that do not have them."""
-        if self.counts is not None:
+        """Write the images per class into the checkpoint, also of sets that do not say them."""
+        if self.image_counts is not None:
             dataset_meta = dict(checkpoint['meta'].get('dataset_meta') or {})
-            dataset_meta['class_counts'] = [int(count) for count in self.counts]
+            dataset_meta['class_counts'] = [int(count) for count in self.image_counts]
             checkpoint['meta']['dataset_meta'] = dataset_meta
 
     def _before_evaluation(self, runner: Runner, loop: str) -> None:
         metrics = list(_metric_receivers(runner, (loop,)))
         if not metrics:
             return
-        if self.counts is None and not all(metric.class_counts_known for metric in metrics):
-            self.counts = _counts_of_modules(_model_receivers(runner))
-        if self.counts is None and not all(metric.class_counts_known for metric in metrics):
-            try:
-                self.counts = _counts_of_config(runner)
-            except (OSError, TypeError, ValueError, KeyError) as error:
-                reason = f'the training set of the config can not be read ({error})'
-                print_log(f'no class counts for the metrics: {reason}', 'current', logging.WARNING)
-        self._set([*metrics, *_model_receivers(runner)])
+        if self.image_counts is None and not all(one.class_counts_known for one in metrics):
+            self.image_counts = _find_image_counts(runner)
+        self._set(list(_model_receivers(runner)), metrics)
 
-    def _set(self, receivers: List[Any]) -> None:
-        if self.counts is None:
-            return
+    def _warn_of_other_counts(self, receivers: List[Any]) -> None:
+        """Say once where counts given by hand are not those of the training set, nor in scale."""
         for receiver in receivers:
-            receiver.set_class_counts(self.counts)
+            given = _as_array(getattr(receiver, 'class_counts', None))
+            if given is None or len(given) != len(self.counts):
+                continue
+            own = (self.counts, self.image_counts)
+            if any(np.allclose(given * one.sum(), one * given.sum()) for one in own):
+                continue
+            index = int(np.argmax(given != self.image_counts))
+            print_log(
+                f'{type(receiver).__name__}: the class_counts given are not those of the training '
+                f'set: class {index} has {given[index]}, the training set '
+                f'{self.image_counts[index]} images of it (are the classes in the same order?); '
+                "class_counts='auto' counts them",
+                'current',
+                logging.WARNING,
+            )
+            return
+
+    def _set(self, models: List[Any], metrics: List[Any]) -> None:
+        for model in models:
+            if self.counts is not None:
+                model.set_class_counts(self.counts)
+            elif self.image_counts is not None and not model.class_counts_known:
+                model.set_class_counts(self.image_counts)
+        if self.image_counts is not None:
+            for metric in metrics:
+                metric.set_class_counts(self.image_counts)
 
 
 def _model_receivers(runner: Runner) -> Iterator[nn.Module]:
@@ -151,11 +177,6 @@ def _takes_counts(receiver: Any) -> bool:
     return callable(getattr(receiver, 'set_class_counts', None))
 
 
-def _class_names(dataset: Any) -> Optional[int]:
-    """Number of class names of a data set, if it has any."""
-    return len((getattr(dataset, 'metainfo', None) or {}).get('classes') or ()) or None
-
-
 def _num_classes(receivers: List[Any]) -> Optional[int]:
     """The number of classes that the receivers were built for, if they say it."""
     numbers = (getattr(receiver, 'num_classes', None) for receiver in receivers)
@@ -171,14 +192,33 @@ def _counts_of_modules(modules: Iterator[nn.Module]) -> Optional[np.ndarray]:
     return None
 
 
-def _counts_of_config(runner: Runner) -> Optional[np.ndarray]:
-    """Counts of the training set that the config describes; builds it without reading images."""
-    dataloader = runner._train_dataloader or runner.cfg.get('train_dataloader')
-    if isinstance(dataloader, dict):
-        dataset = DATASETS.build(dataloader['dataset'])
-    else:
-        dataset = getattr(dataloader, 'dataset', None)
-    return None if dataset is None else dataset_class_counts(dataset)
+def _find_image_counts(runner: Runner) -> Optional[np.ndarray]:
+    """Counts for the metrics where neither a training set nor a checkpoint gave them."""
+    loader = runner._train_dataloader or runner.cfg.get('train_dataloader')
+    drawn = _counts_of_modules(_model_receivers(runner))
+    if drawn is not None and not may_repeat_images(loader):
+        return drawn
+    try:
+        counts = _image_counts_of_loader(loader)
+    except (OSError, TypeError, ValueError, KeyError) as error:
+        reason = f'the training set of the config can not be read ({error})'
+        groups = 'no class counts' if drawn is None else 'counts of drawn, not of distinct images,'
+        print_log(f'{groups} for the metrics: {reason}', 'current', logging.WARNING)
+        return drawn
+    return drawn if counts is None else counts
+
+
+def _image_counts_of_loader(loader: Any) -> Optional[np.ndarray]:
+    """Counts of the training set, built without reading images where it is a config."""
+    is_config = isinstance(loader, dict)
+    dataset = DATASETS.build(loader['dataset']) if is_config else getattr(loader, 'dataset', None)
+    return None if dataset is None else image_class_counts(dataset)
+
+
+def _as_array(counts: Any) -> Optional[np.ndarray]:
+    if counts is None:
+        return None
+    return np.asarray(counts.detach().cpu() if hasattr(counts, 'detach') else counts)
 
 
 def _require(receivers: List[Any], reason: Optional[str]) -> None:
@@ -193,10 +233,9 @@ def _require(receivers: List[Any], reason: Optional[str]) -> None:
 
 def _check_labels_have_counts(receiver: Any, labels: np.ndarray) -> None:
     """Check a receiver's own counts, which may have been given by hand, against the labels."""
-    counts = getattr(receiver, 'class_counts', None)
+    counts = _as_array(getattr(receiver, 'class_counts', None))
     if counts is None:
         return
-    counts = np.asarray(counts.detach().cpu() if hasattr(counts, 'detach') else counts)
     present = np.unique(labels)
     name = type(receiver).__name__
     if counts.ndim != 1 or not present.size:
