@@ -3,7 +3,15 @@
 import sys
 from importlib.util import find_spec
 
-WITHOUT_MMENGINE = ('class_counts', 'errors', 'functional', 'openmmlab', 'ops', 'version')
+WITHOUT_MMENGINE = (
+    'class_counts',
+    'errors',
+    'functional',
+    'openmmlab',
+    'ops',
+    'text_files',
+    'version',
+)
 """The parts that need torch and numpy only."""
 
 
