@@ -73,10 +73,9 @@ def input_size(name: str) -> int:
     """Side of the square training images; found once for all configs with the same pipeline."""
     what = key(training_pipeline(name), load(name).model.data_preprocessor)
     if what not in _sizes:
-        inputs = training_batch(name)['inputs']
-        side = (inputs if isinstance(inputs, Tensor) else inputs[0]).shape[-1]
-        # Where the device cuts the views, the loader gives whole images.
-        _sizes[what] = load(name).model.data_preprocessor.get('view_size', side)
+        # What the network gets: where the device cuts the views, the loader gives whole images.
+        preprocessor = MODELS.build(load(name).model.data_preprocessor)
+        _sizes[what] = preprocessor(training_batch(name), training=True)['inputs'].shape[-1]
     return _sizes[what]
 
 
