@@ -119,6 +119,7 @@ class CIFARLT(LongTailedDataset):
             self._check_own_subset(counts, each)
         self.indices = np.arange(len(labels))
         self._labels, self._num_classes = labels, self.num_classes
+        self._image_counts = counts
         self._fully_initialized = True
 
     def _check_own_subset(self, counts: np.ndarray, each: int) -> None:

@@ -10,11 +10,11 @@ from mmengine.registry import DATASETS
 from rcl_mm.class_counts import count_labels
 from rcl_mm.datasets.counted import CountedDataset
 from rcl_mm.datasets.image_folders import (
-    EXTENSIONS,
     SPLITS,
     PassedOver,
     class_names,
     find_image_folders,
+    image_extensions,
     images_below,
 )
 from rcl_mm.datasets.refetch import prepare_or_another
@@ -129,7 +129,7 @@ class FolderLT(CountedDataset):
         if empty.size:
             raise InputError(
                 f'"{osp.join(train_folder, names[empty[0]])}" has no image ({empty.size} such '
-                f'class(es)): add images ({", ".join(EXTENSIONS)}), or remove the folder'
+                f'class(es)): add images ({", ".join(image_extensions())}), or remove the folder'
             )
         if 'val' not in folders.splits:
             held_out = stratified_split(labels, self.val_fraction, self.split_seed)
@@ -154,7 +154,7 @@ class FolderLT(CountedDataset):
             for path in images_below(osp.join(folder, name), passed_over, within=folder)
         ]
         if not data_list:
-            raise InputError(f'"{folder}" has no image ({", ".join(EXTENSIONS)})')
+            raise InputError(f'"{folder}" has no image ({", ".join(image_extensions())})')
         self._say(passed_over)
         absent = len(labels) - len({data['gt_label'] for data in data_list})
         if absent and self.split != 'train':

@@ -4,6 +4,7 @@ import os
 import os.path as osp
 import re
 from collections import Counter
+from functools import cache
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import cv2
@@ -29,7 +30,8 @@ READ_ELSEWHERE = 'a link to what is read in its own place'
 LAYOUT = 'needed are images in data_root/train/<class>/ or data_root/<class>/'
 
 
-def _extensions() -> Tuple[str, ...]:
+@cache
+def image_extensions() -> Tuple[str, ...]:
     """Endings, by Pillow's list, of the formats that OpenCV, which training reads with, knows."""
     by_format: Dict[str, List[str]] = {}
     for extension, name in Image.registered_extensions().items():
@@ -42,9 +44,6 @@ def _extensions() -> Tuple[str, ...]:
     }
     # Numbers that are no colours (disparities, say), and bitmaps without a file header.
     return tuple(sorted(known - {'.pfm', '.dib'}))
-
-
-EXTENSIONS = _extensions()
 
 
 class PassedOver:
@@ -183,7 +182,7 @@ def _has_image(folder: str) -> bool:
     """Whether there is an image right in a folder, as in a class folder."""
     with os.scandir(folder) as entries:
         return any(
-            one.is_file() and one.name[0] != '.' and one.name.lower().endswith(EXTENSIONS)
+            one.is_file() and one.name[0] != '.' and one.name.lower().endswith(image_extensions())
             for one in entries
         )
 
@@ -240,7 +239,7 @@ def _walk(folder: str, passed_over: PassedOver, within: str) -> Iterator[str]:
                         (links if entry.is_symlink() else waiting).append(entry.path)
                 elif entry.name.startswith('.'):
                     continue
-                elif not entry.name.lower().endswith(EXTENSIONS):
+                elif not entry.name.lower().endswith(image_extensions()):
                     passed_over.add_file(entry.name)
                 elif reason is not None:
                     passed_over.add(entry.path, reason)

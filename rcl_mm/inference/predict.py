@@ -8,7 +8,7 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 import torch
 from mmengine.dataset import default_collate
 
-from rcl_mm.datasets.image_folders import EXTENSIONS, PassedOver, images_below
+from rcl_mm.datasets.image_folders import PassedOver, image_extensions, images_below
 from rcl_mm.inference.classifier import Classifier, image_pipeline
 from rcl_mm.runtime.errors import UsageError
 from rcl_mm.runtime.files import replacing
@@ -37,7 +37,7 @@ def find_images(places: Sequence[str]) -> List[str]:
             if str(passed_over):
                 print(passed_over, file=sys.stderr)
             if not found:
-                raise UsageError(f'"{place}" has no image ({", ".join(EXTENSIONS)})')
+                raise UsageError(f'"{place}" has no image ({", ".join(image_extensions())})')
             paths += [osp.join(place, path) for path in found]
         elif osp.isfile(place):
             paths.append(place)

@@ -14,7 +14,7 @@ MULTI_GPU = sorted(path for path in CONFIGS.glob('*/*.py') if '8gpu' in path.nam
 
 
 def test_there_are_multi_gpu_configs():
-    assert {path.parent.name for path in MULTI_GPU} >= {'rcl', 'bcl'}
+    assert len(MULTI_GPU) >= 4
 
 
 @pytest.mark.parametrize('path', MULTI_GPU, ids=lambda path: f'{path.parent.name}/{path.stem}')

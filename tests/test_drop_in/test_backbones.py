@@ -142,7 +142,10 @@ class TestFineTuning:
         from mmengine.config import Config
         from small_images import REPOSITORY
 
+        from rcl_mm.runtime.compat import adapt_to_cpu
+
         schedule = Config.fromfile(REPOSITORY / 'configs/_base_/schedules/finetune_30e.py')
+        adapt_to_cpu(schedule)
         model = resnet()
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         wrapper = build_optim_wrapper(model, schedule.optim_wrapper)

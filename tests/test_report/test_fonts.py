@@ -180,4 +180,4 @@ class TestEverywhere:
         summary = DataSummary(NAMES, np.arange(1, 1 + len(NAMES)), many=10, few=3)
         summary_text(summary, shown=20).encode('utf-8')
         _, table = write_summary(summary, tmp_path)
-        assert b'bytes \xff\xfe' in table.read_bytes()
+        assert rb'bytes \udcff\udcfe' in table.read_bytes()

@@ -37,8 +37,8 @@ class TestRefusingSettingsClearly:
     @pytest.mark.parametrize(
         ('registry', 'config', 'message'),
         [
-            (MODELS, dict(type='RCLLos'), 'RCLLos is not in the mmengine::model registry: did you'),
-            (DATASETS, dict(type='Nope'), 'Nope is not in the mmengine::dataset registry'),
+            (MODELS, dict(type='RCLLos'), '::model registry: did you mean RCLLoss?'),
+            (DATASETS, dict(type='Nope'), '::dataset registry: correct it or import'),
             (HOOKS, dict(interval=1), 'has no type: give the name of a class in the hook registry'),
             (TRANSFORMS, 'Resize', "'Resize' is given for a part of the transform registry"),
             (

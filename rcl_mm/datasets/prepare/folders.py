@@ -12,10 +12,10 @@ from mmpretrain.datasets.categories import CIFAR10_CATEGORIES
 from rcl_mm.class_counts import count_labels
 from rcl_mm.datasets.folder import SPLIT_SEED, VAL_FRACTION, stratified_split
 from rcl_mm.datasets.image_folders import (
-    EXTENSIONS,
     PassedOver,
     class_names,
     find_image_folders,
+    image_extensions,
     images_below,
 )
 from rcl_mm.datasets.prepare.images import check_images
@@ -47,7 +47,8 @@ def how_to_get_folder(root: Path) -> str:
     return (
         'Put the images in one folder per class, with the same class folders in each split:\n'
         f'  {root}/train/<class>/*.jpg ...   {root}/val/<class>/...   {root}/test/<class>/...\n'
-        f'or, without splits, {root}/<class>/*.jpg. Files may end in {", ".join(EXTENSIONS)}.'
+        f'or, without splits, {root}/<class>/*.jpg. Files may end in '
+        f'{", ".join(image_extensions())}.'
     )
 
 
