@@ -249,3 +249,15 @@ def shot_groups(counts: Sequence[int], many: int = 100, few: int = 20) -> Dict[s
         'medium': np.flatnonzero((counts >= few) & (counts <= many)),
         'few': np.flatnonzero(counts < few),
     }
+
+
+def imbalance_factor(counts: np.ndarray) -> float:
+    """The largest count over the smallest that is not zero."""
+    return float(counts.max() / counts[counts > 0].min())
+
+
+def gini(counts: np.ndarray) -> float:
+    """Gini coefficient: half the mean absolute difference of two counts, over their mean."""
+    ordered = np.sort(np.asarray(counts, dtype=np.float64))
+    rank = np.arange(1, len(ordered) + 1)
+    return float((2 * rank - len(ordered) - 1) @ ordered / (len(ordered) * ordered.sum()))

@@ -10,7 +10,7 @@ from matplotlib.ticker import StrMethodFormatter
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
-from rcl_mm.class_counts import dataset_labels, shot_groups
+from rcl_mm.class_counts import dataset_labels, gini, imbalance_factor, shot_groups
 from rcl_mm.datasets.distinct_images import distinct_samples
 from rcl_mm.engine.hooks.class_names import class_names_of, difference
 from rcl_mm.errors import InputError
@@ -61,18 +61,6 @@ class DataSummary:
     def gini(self) -> float:
         """Gini coefficient of the class counts: 0 is balanced, 1 - 1/C all in one class."""
         return gini(self.counts)
-
-
-def imbalance_factor(counts: np.ndarray) -> float:
-    """The largest count over the smallest that is not zero."""
-    return float(counts.max() / counts[counts > 0].min())
-
-
-def gini(counts: np.ndarray) -> float:
-    """Gini coefficient: half the mean absolute difference of two counts, over their mean."""
-    ordered = np.sort(np.asarray(counts, dtype=np.float64))
-    rank = np.arange(1, len(ordered) + 1)
-    return float((2 * rank - len(ordered) - 1) @ ordered / (len(ordered) * ordered.sum()))
 
 
 def inspect_config(config: Union[str, Path, Config]) -> DataSummary:

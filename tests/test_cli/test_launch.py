@@ -8,7 +8,8 @@ import torch
 from small_runs import RCL_DIGITS
 
 from rcl_mm.cli.arguments import check_out, train_parser
-from rcl_mm.cli.launch import finish_config, load_config, merge_train_arguments
+from rcl_mm.cli.launch import finish_config, load_config
+from rcl_mm.cli.merge_arguments import merge_train_arguments
 from rcl_mm.runtime.checkpoint import load_checkpoint_file
 
 

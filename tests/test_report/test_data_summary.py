@@ -9,9 +9,9 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from rcl_mm.class_counts import gini
 from rcl_mm.report.data_summary import (
     frequency_panel,
-    gini,
     inspect_config,
     summary_text,
     write_summary,

@@ -18,7 +18,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from rcl_mm.cli.arguments import train_parser
-from rcl_mm.cli.launch import build_runner, finish_config, load_config, merge_train_arguments
+from rcl_mm.cli.launch import build_runner, finish_config, load_config
+from rcl_mm.cli.merge_arguments import merge_train_arguments
 from rcl_mm.runtime.errors import UsageError, one_line
 from rcl_mm.runtime.provenance import provenance
 from study.run_files import (
