@@ -107,6 +107,18 @@ def test_dist_train__a_rank_that_raises_ends_the_job_with_its_message(tmp_path):
     assert last_step == '2' and ended - log.stat().st_mtime < 30
 
 
+@pytest.mark.parametrize('weight', ['con_weight', 'cls_weight'])
+def test_dist_train__a_branch_without_weight__resumes_a_run_that_had_both(trained, weight):
+    """DDP stops at a parameter without a gradient that asks for one."""
+    _, folder = trained
+    options = (f'model.head.loss.{weight}=0', 'train_cfg.max_epochs=2')
+    checkpoint = folder / 'train' / 'epoch_1.pth'
+    work_dir = folder / weight
+    arguments = ('--work-dir', work_dir, '--resume', checkpoint, '--cfg-options', *options)
+    run_script('dist_train.sh', folder / 'small.py', 2, *arguments)
+    assert (work_dir / 'epoch_2.pth').is_file()
+
+
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
 def test_scripts__too_few_arguments_tell_the_usage(script):
     done = run_script(script, 'config.py', check=False)
