@@ -99,23 +99,24 @@ class _ContrastSums(torch.autograd.Function):
         for start in range(0, len(positives), rows):
             block = slice(start, min(start + rows, len(positives)))
             own = slice(first + block.start, first + block.stop)
-            weights = _block_sums(inputs, block, first, scales)[0] if kept is None else kept
-            weights = weights * of_total[block, None]
-            weights.addcmul_(_positives(labels, own, weights.dtype), of_positive[block, None])
+            softmax = _block_sums(inputs, block, first, scales)[0] if kept is None else kept
+            weights = torch.where(_positives(labels, own), of_positive[block, None], 0)
+            weights.addcmul_(softmax, of_total[block, None])
             parts = weights.split((len(embeddings), len(prototypes)), dim=1)
             for keys, grad, part, scale in zip(inputs, grads, parts, scales):
                 if grads[0] is not None:
                     grads[0][own].addmm_(part, keys, alpha=scale)
                 if grad is not None:
                     grad.addmm_(part.T, embeddings[own], alpha=scale)
+            del softmax, weights, parts, part  # before the next block is made
         return *grads, None, None, None
 
 
-def _positives(labels: Tensor, own: slice, dtype: torch.dtype) -> Tensor:
-    """1 where a key is of the anchor's class and not the anchor itself, else 0; (b, K + C)."""
+def _positives(labels: Tensor, own: slice) -> Tensor:
+    """Whether a key is of the anchor's class and not the anchor itself, (b, K + C) bool."""
     positive = labels[own, None] == labels
     positive.diagonal(own.start).zero_()
-    return positive.to(dtype)
+    return positive
 
 
 def _block_sums(inputs, block: slice, first: int, scales) -> Tuple[Tensor, Tensor]:
@@ -129,10 +130,9 @@ def _block_sums(inputs, block: slice, first: int, scales) -> Tuple[Tensor, Tenso
     parts = scores.split((len(embeddings), len(prototypes)), dim=1)
     for keys, part, scale in zip(inputs, parts, scales):
         part.addmm_(embeddings[own], keys.T, beta=0, alpha=scale)
-    positive = _positives(labels, own, scores.dtype)
-    # Row by row products, (b, 1, K + C) x (b, K + C, 1), without a masked copy.
-    mean = torch.bmm(scores[:, None], positive[:, :, None]).flatten() / positives[block]
-    scores.add_(bias).addcmul_(positive, own_bias[block, None])
+    positive = _positives(labels, own)
+    mean = torch.where(positive, scores, 0).sum(1) / positives[block]
+    scores.add_(bias).add_(torch.where(positive, own_bias[block, None], 0))
     scores.diagonal(own.start).fill_(-torch.inf)
     # Of an anchor without any key all are -inf: it has sum 0, not NaN.
     limits = torch.finfo(scores.dtype)
