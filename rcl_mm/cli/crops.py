@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from rcl_mm.models.device_crop import DeviceCropPreprocessor
+from rcl_mm.runtime.config_types import is_type
 from rcl_mm.runtime.errors import UsageError
 
 
@@ -46,8 +47,7 @@ def check_crops(cfg: Config) -> None:
 def _crops(node: Any) -> Iterator[dict]:
     """Every step CropOnDevice of a data set's config, at any depth."""
     if isinstance(node, dict):
-        kind = node.get('type')
-        if getattr(kind, '__name__', kind) == 'CropOnDevice':
+        if is_type(node, 'CropOnDevice'):
             yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):
